@@ -1,0 +1,1 @@
+"""Turns a workflow's OIDC identity into short-lived AWS credentials."""
