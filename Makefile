@@ -1,0 +1,92 @@
+# `make` lists what there is to say. Everything is made inside the clone: .venv and .cache.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := $(VENV)/.packages
+PACKAGES_FOR_DEMO := $(VENV)/.packages-for-demo
+
+.PHONY: help
+help: ## This list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+
+.PHONY: setup
+setup: $(PACKAGES) ## What the tests and the linters need, into .venv
+
+.PHONY: setup-demo
+setup-demo: $(PACKAGES_FOR_DEMO) ## What the demo needs, into .venv
+
+.PHONY: demo
+demo: setup-demo ## The action's run against a runner, GitHub and AWS on this machine
+	@$(BIN)/python -m sandbox demo
+
+.PHONY: image
+image: ## The action's image, py-aws-oidc:dev
+	@engine=$$(tools/engine find); eval "$$engine"; tools/image
+
+.PHONY: test
+test: setup ## The tests with coverage; those of the image where a Docker engine answers
+	@if engine=$$(tools/engine find); then \
+		eval "$$engine"; tools/image >/dev/null; report=; \
+	else \
+		echo "So the tests of the image will not run (REQUIRE_CONTAINER=1 makes that a failure)," \
+			"and the coverage has no bound."; report=--fail-under=0; \
+	fi; \
+	rm -f .coverage.*; status=0; \
+	$(BIN)/coverage run -m pytest || status=$$?; \
+	$(BIN)/coverage combine --quiet || status=$$?; \
+	$(BIN)/coverage report $$report || status=$$?; \
+	exit $$status
+
+.PHONY: check
+check: setup ## Linters and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/actionlint
+	$(BIN)/zizmor --offline --quiet .
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+
+.PHONY: lock
+lock: ## The newest versions that fit, with hashes, into requirements/*.txt (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
+	cd requirements && for name in image sandbox dev; do \
+		uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --output-file $$name.txt $$name.in; \
+	done
+
+.PHONY: clean
+clean: ## Takes away all that was made here, and stops this clone's engine
+	@if [[ -e .cache/engine ]]; then tools/engine stop; fi
+	rm -rf .venv .cache .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	find . -name __pycache__ -prune -exec rm -r {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "py-aws-oidc needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)."; \
+		echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.13"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+
+# The folder src goes on the path by a .pth file: an editable install would build, and want build tools for the demo.
+define install
+	@echo "Installing $< into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@echo '$(CURDIR)/src' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/py-aws-oidc.pth"
+	@touch $@
+endef
+
+$(PACKAGES_FOR_DEMO): requirements/sandbox.txt | $(BIN)/python
+	$(install)
+
+$(PACKAGES): requirements/dev.txt | $(BIN)/python
+	$(install)
+	@touch $(PACKAGES_FOR_DEMO) # dev.in contains sandbox.in
