@@ -1,0 +1,1 @@
+"""What AWS offers; knows nothing of GitHub."""

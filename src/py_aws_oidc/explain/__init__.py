@@ -1,0 +1,1 @@
+"""Why AWS said no."""

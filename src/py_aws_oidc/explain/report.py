@@ -1,0 +1,128 @@
+"""Why AWS refused, in words that a person can act on.
+
+AWS's own messages are terse on purpose; the causes are those of the IAM User Guide ("Troubleshoot OIDC
+federation", "Troubleshoot IAM roles") and of the STS API Reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from string import Template
+from typing import Any
+
+from py_aws_oidc.aws.arn import Role
+from py_aws_oidc.aws.sts import Refused
+from py_aws_oidc.failure import Failure
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One way for AWS to refuse: the error code, a part of the message, and what is to be said of it.
+
+    The texts may name $role, $role_name, $account, $partition, $audience, $seconds, $sub, $aud, $issuer (as the
+    token has it) and $provider (its ARN).
+    """
+
+    code: str
+    message: str
+    why: str
+    fix: str
+
+    def fits(self, refused: Refused) -> bool:
+        """Whether this is what AWS said."""
+        return refused.code == self.code and self.message in refused.message
+
+
+# The first that fits is told, so the row that says more of the message stands before the one that says less.
+CAUSES = (
+    Cause(
+        "InvalidIdentityToken",
+        "No OpenIDConnect provider found",
+        why="account $account has no identity provider for the issuer of this token, $issuer.",
+        fix="check that role-to-assume names the right account; if it does, create the identity provider there: "
+        "$provider, with the audience $audience.",
+    ),
+    Cause(
+        "InvalidIdentityToken",
+        "Incorrect token audience",
+        why="the token is for the audience $aud, and the identity provider $provider does not list it.",
+        fix="add this audience to the identity provider, or set the input audience to one that it lists "
+        "(sts.amazonaws.com, or sts.amazonaws.com.cn in China, is usual).",
+    ),
+    Cause(
+        "InvalidIdentityToken",
+        "",
+        why="AWS could not verify that $issuer signed this token: the keys that it publishes are not the ones "
+        "the token was signed with, or AWS could not fetch them.",
+        fix="if this is GitHub Enterprise Server, check that AWS reaches $issuer/.well-known/openid-configuration "
+        "from the internet; else run the job again.",
+    ),
+    Cause(
+        "ExpiredTokenException",
+        "",
+        why="the ID token had expired when AWS looked at it; it is good for five minutes.",
+        fix="run the job again; if it keeps failing, check the runner's clock.",
+    ),
+    Cause(
+        "AccessDenied",
+        "",
+        why="the trust policy of role $role_name in account $account does not allow this token, or there is no "
+        "such role: AWS does not tell the two apart.\n"
+        "The token says:\n- sub: $sub\n- aud: $aud\n- iss: $issuer",
+        fix="compare the trust policy with these, letter by letter:\n"
+        "- Principal.Federated must be $provider\n"
+        "- Action must be sts:AssumeRoleWithWebIdentity\n"
+        "- Condition must allow exactly this sub and aud; upper and lower case count, and * is a wildcard only "
+        "in StringLike\n"
+        "and check that $role is the role you mean.",
+    ),
+    Cause(
+        "ValidationError",
+        "MaxSessionDuration",
+        why="$seconds seconds were asked for, which is more than the maximum session duration of $role.",
+        fix="lower the input role-duration-seconds, or raise the role's maximum session duration in IAM.",
+    ),
+    Cause(
+        "ValidationError",
+        "",
+        why="AWS does not take one of the values that it was given.",
+        fix="its message names the value; look at the inputs role-to-assume, role-session-name and "
+        "role-duration-seconds.",
+    ),
+    Cause(
+        "RegionDisabledException",
+        "",
+        why="STS is switched off in this region for account $account.",
+        fix="switch the region's STS endpoint on (IAM console, Account settings), or use another aws-region.",
+    ),
+)
+_UNKNOWN = Cause(
+    "",
+    "",
+    why="AWS gives no more reason than that.",
+    fix="look the code up in the AWS STS API Reference (AssumeRoleWithWebIdentity, Errors).",
+)
+
+
+def explain(refused: Refused, *, role: Role, audience: str, seconds: int, claims: Mapping[str, Any]) -> Failure:
+    """Put AWS's refusal into words; the result is to be raised."""
+    issuer = str(claims.get("iss"))
+    cause = next((cause for cause in CAUSES if cause.fits(refused)), _UNKNOWN)
+    words = {
+        "role": role.arn,
+        "role_name": role.name,
+        "account": role.account,
+        "audience": audience,
+        "seconds": seconds,
+        "sub": claims.get("sub"),
+        "aud": claims.get("aud"),
+        "issuer": issuer,
+        "provider": f"arn:{role.partition}:iam::{role.account}:oidc-provider/{issuer.removeprefix('https://')}",
+    }
+    return Failure(
+        f"AWS refused {refused.operation} for {role.arn}: {refused.message} "
+        f"({refused.code}, HTTP {refused.status})",
+        why=Template(cause.why).substitute(words),
+        fix=Template(cause.fix).substitute(words),
+    )

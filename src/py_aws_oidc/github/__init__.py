@@ -1,0 +1,1 @@
+"""What the runner offers; knows nothing of AWS."""

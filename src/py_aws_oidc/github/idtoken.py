@@ -1,0 +1,196 @@
+"""The ID token: the runner's word on which job this is, signed by GitHub.
+
+The request is that of GitHub's "OpenID Connect reference", as actions/toolkit makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from py_aws_oidc import __version__
+from py_aws_oidc.failure import Failure
+from py_aws_oidc.github.context import Context
+from py_aws_oidc.network import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, Network, is_private
+from py_aws_oidc.secret import Secret
+
+_URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
+_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - the name of a variable
+_PERMISSION = "permissions:\n  id-token: write\n  contents: read"
+
+
+@dataclass(frozen=True)
+class IdTokenRequest:
+    """Where the runner gives ID tokens, and the bearer token that it wants to see."""
+
+    url: str
+    token: Secret
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], context: Context) -> IdTokenRequest:
+        """Read the runner's two variables; Failure says why they are not there, or cannot be used."""
+        url, token = environ.get(_URL, "").strip(), environ.get(_TOKEN, "").strip()
+        if not url or not token:
+            raise _no_permission(context)
+        if not is_private(url):
+            raise Failure(
+                "The ID token was not requested, since the address for it is not safe.",
+                why=f"{_URL} is neither an https URL nor one of this machine, and the request has a secret.",
+                fix=f"find out what in the job sets {_URL}; GitHub's runner always gives an https URL.",
+            )
+        return cls(url, Secret(token))
+
+
+@dataclass(frozen=True)
+class IdToken:
+    """An ID token and what it says; the claims are not verified here but by STS."""
+
+    token: Secret
+    claims: Mapping[str, Any]
+
+
+def fetch(request: IdTokenRequest, audience: str, network: Network) -> Secret:
+    """Ask the runner for an ID token for this audience; Failure if it gives none."""
+    import requests
+
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # else a netrc file would replace the bearer token
+            answer = session.get(
+                request.url,
+                # As a text it is merged into the URL's own query as it is.
+                params=f"audience={quote(audience, safe='')}",
+                headers={
+                    "Authorization": f"Bearer {request.token.reveal()}",
+                    "Accept": "application/json",
+                    "User-Agent": f"py-aws-oidc/{__version__}",
+                },
+                timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+                # A redirect would carry the bearer token to where the runner did not send us.
+                allow_redirects=False,
+                proxies=network.proxies_for(request.url),
+                verify=network.verify,
+            )
+    except requests.RequestException as error:
+        raise _unreachable(request.url, error) from error
+    return _value(answer.status_code, answer.content)
+
+
+def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
+    """Look at the token before it is used, for its audience and its time; Failure if either is wrong.
+
+    The signature is not verified: the token came straight from the runner, and STS verifies it.
+    """
+    import jwt
+
+    try:
+        claims = jwt.decode(token.reveal(), options={"verify_signature": False})
+    except jwt.InvalidTokenError as error:
+        raise Failure(
+            "The runner's answer has an ID token that cannot be read.",
+            why=f"it is no JSON Web Token ({error}).",
+            fix=_TRY_AGAIN,
+        ) from error
+    audiences = claims["aud"] if isinstance(claims.get("aud"), list) else [claims.get("aud")]
+    if audience not in audiences:
+        raise Failure(
+            "The ID token is for another audience than the one asked for, so it was not used.",
+            why=f"{audience!r} was asked for, but the token's aud is {claims.get('aud')!r}.",
+            fix="if the runner is not GitHub's own, check that it heeds the parameter `audience`.",
+        )
+    expiry = claims.get("exp")
+    if not isinstance(expiry, int | float) or expiry <= now.timestamp():
+        raise Failure(
+            "The ID token has expired before it could be used.",
+            why=f"its exp is {_moment(expiry)}, and this machine's clock says {now:%Y-%m-%d %H:%M:%S} UTC.",
+            fix="check the runner's clock (GitHub's tokens are good for five minutes); run the job again.",
+        )
+    return IdToken(token, claims)
+
+
+_TRY_AGAIN = "run the job again; if it keeps failing, look at https://www.githubstatus.com."
+
+
+def _value(status: int, body: bytes) -> Secret:
+    if status != 200:  # noqa: PLR2004 - OK, the only good answer
+        raise Failure(
+            f"The runner refused to give an ID token: it answered with HTTP status {status}.",
+            why=_STATUS.get(status, "its token service does not work as it should at the moment."),
+            fix=_TRY_AGAIN,
+        )
+    import json
+
+    try:
+        value = json.loads(body)["value"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        value = None
+    if not isinstance(value, str) or not value.strip():
+        raise Failure(
+            "The runner's answer to the request for an ID token holds no token.",
+            why=f"{len(body)} bytes came, but no JSON object with a text named `value`.",
+            fix=_TRY_AGAIN,
+        )
+    return Secret(value.strip())
+
+
+_STATUS = {
+    301: "it wants the request sent to another address, and the request's secret goes nowhere else.",
+    302: "it wants the request sent to another address, and the request's secret goes nowhere else.",
+    307: "it wants the request sent to another address, and the request's secret goes nowhere else.",
+    308: "it wants the request sent to another address, and the request's secret goes nowhere else.",
+    400: "it takes the request for malformed.",
+    401: "it does not accept the job's request token, perhaps because the job has ended or been cancelled.",
+    403: "it does not let this job have a token.",
+    404: "it does not know this job, perhaps because the job has ended or been cancelled.",
+    429: "it has had too many requests.",
+}
+
+
+def _moment(seconds: object) -> str:
+    from datetime import UTC
+
+    if isinstance(seconds, int | float):
+        try:
+            return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        except (OverflowError, OSError, ValueError):
+            pass
+    return repr(seconds)
+
+
+def _unreachable(url: str, error: Exception) -> Failure:
+    # The exception's own text repeats the whole URL; its name and the host say enough.
+    return Failure(
+        "The runner's service for ID tokens could not be reached.",
+        why=f"the request to {urlsplit(url).hostname} ended in {type(error).__name__}.",
+        fix="check that the runner reaches this host, also through its proxy (HTTPS_PROXY, NO_PROXY); "
+        + _TRY_AGAIN,
+    )
+
+
+def _no_permission(context: Context) -> Failure:
+    what = "This job cannot get an ID token, which is what AWS exchanges for credentials."
+    if context.from_dependabot:
+        return Failure(
+            what,
+            why="Dependabot started this run, and GitHub gives such runs read-only permissions unless the "
+            "workflow raises them.",
+            fix="leave this step out for Dependabot (if: github.actor != 'dependabot[bot]'), or add this to "
+            f"the job:\n{_PERMISSION}\nNote that such a run sees Dependabot's secrets, not those of Actions.",
+        )
+    if context.from_fork:
+        return Failure(
+            what,
+            why="this run is for a pull request from a fork, and GitHub never gives such a run an ID token: "
+            "else anyone could sign in to your AWS account with a pull request.",
+            fix="leave this step out for forks (if: github.event.pull_request.head.repo.full_name == "
+            "github.repository), and run what needs AWS after the merge.",
+        )
+    return Failure(
+        what,
+        why=f"the permission `id-token: write` is missing, so the runner did not set {_URL}.",
+        fix=f"add this to the job, or to the top of the workflow:\n{_PERMISSION}\n"
+        "If the job is in a reusable workflow, the job that calls it needs the permission too.",
+    )

@@ -1,0 +1,295 @@
+"""The image in a job: the runner's own `docker run` line, its five kinds of job, and the steps after it."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from sandbox.job import Job
+from sandbox.runner import Engine, JobRun, Mode, StepResult, work_folder
+from sandbox.world import World, github_trust
+
+pytestmark = pytest.mark.container
+
+ROOT = Path(__file__).parents[2]
+ARN = "arn:aws:sts::123456789012:assumed-role/deploy/GitHubActions"
+VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+WITH_ID_TOKEN = [Mode.HOST, Mode.JOB_CONTAINER, Mode.OLD_RUNNER, Mode.ACT_LIKE]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A world whose role trusts main, and an engine with the image."""
+
+    world: World
+    role: str
+    engine: Engine
+    image: str
+    work: Path
+
+    @contextmanager
+    def job(self, job: Job | None = None, *, mode: Mode = Mode.HOST, **more: object) -> Iterator[JobRun]:
+        job = job or Job()
+        request = self.world.issuer.start(job)
+        with JobRun(job, work=self.work, mode=mode, engine=self.engine, id_token=request, **more) as run:
+            yield run
+
+    def step(self, run: JobRun, *, env: dict[str, object] | None = None, **inputs: object) -> StepResult:
+        given = {
+            "aws_region": "us-east-1",
+            "role_to_assume": self.role,
+            "sts_endpoint": self.world.aws_url,
+        } | inputs
+        return run.uses(
+            ROOT,
+            with_={name.replace("_", "-"): value for name, value in given.items()},
+            env=env,
+            image=self.image,
+        )
+
+    def who(self, later: StepResult) -> str:
+        """Whose credentials a later step saw, by asking AWS with what it printed of its environment."""
+        seen = dict(line.text.split("=", 1) for line in later.raw if line.text.startswith("AWS_"))
+        keys = {
+            "AccessKeyId": seen["AWS_ACCESS_KEY_ID"],
+            "SecretAccessKey": seen["AWS_SECRET_ACCESS_KEY"],
+            "SessionToken": seen["AWS_SESSION_TOKEN"],
+        }
+        return self.world.client("sts", keys).get_caller_identity()["Arn"]
+
+
+@pytest.fixture
+def place(engine: Engine, image: str) -> Iterator[Place]:
+    with World() as world, work_folder() as work:
+        role = world.create_role("deploy", trust=github_trust(world.register_provider(), Job().sub))
+        # The one departure from the runner's line: the sandbox listens on the host's loopback.
+        yield Place(world, role, replace(engine, run_args=("--network", "host")), image, work)
+
+
+@pytest.mark.parametrize("mode", WITH_ID_TOKEN, ids=lambda mode: mode.name)
+def test_the_step_signs_in_on_every_kind_of_runner(place, mode):
+    with place.job(mode=mode) as run:
+        step = place.step(run)
+
+    assert step.outcome == "success"
+    assert step.annotations == ()
+    assert step.outputs["authenticated-arn"] == ARN
+    assert set(step.env) == set(VARIABLES)
+
+
+def test_without_the_permission_the_step_says_so_and_exports_nothing(place):
+    with place.job(mode=Mode.NO_ID_TOKEN) as run:
+        step = place.step(run)
+
+    assert step.outcome == "failure"
+    assert (step.env, step.outputs, step.state) == ({}, {}, {})
+    (annotation,) = step.annotations
+    assert annotation.level == "error"
+    assert "`id-token: write` is missing" in annotation.message
+
+
+@pytest.mark.parametrize(
+    ("job", "event", "said"),
+    [
+        (
+            Job(event_name="pull_request", ref="refs/pull/1/merge"),
+            {"pull_request": {"head": {"repo": {"full_name": "someone/octo-repo"}}}},
+            "pull request from a fork",
+        ),
+        (Job(actor="dependabot[bot]"), {}, "Dependabot started this run"),
+    ],
+    ids=["fork", "Dependabot"],
+)
+def test_who_gets_no_token_is_told_why(place, job, event, said):
+    with place.job(job, mode=Mode.NO_ID_TOKEN, event=event) as run:
+        step = place.step(run)
+
+    assert said in step.annotations[0].message
+
+
+def test_a_step_on_the_host_sees_credentials_that_work(place):
+    with place.job() as run:
+        place.step(run)
+        later = run.host(["sh", "-c", "id -u; env"])
+
+    assert place.who(later) == ARN
+    # On the machine of a test that is root, the runner is another user, as it is at GitHub.
+    assert later.raw[0].text == ("1001" if os.getuid() == 0 else str(os.getuid()))
+
+
+def test_a_step_in_the_jobs_container_sees_credentials_that_work(place):
+    with place.job(mode=Mode.JOB_CONTAINER) as run:
+        place.step(run)
+        later = run.in_job_container(["env"], image=place.image)
+
+    assert place.who(later) == ARN
+
+
+@pytest.mark.parametrize("mode", WITH_ID_TOKEN, ids=lambda mode: mode.name)
+def test_another_container_action_sees_credentials_that_work(place, mode):
+    with place.job(mode=mode) as run:
+        place.step(run)
+        later = run.docker_action(place.image, entrypoint="/usr/bin/env")
+
+    assert place.who(later) == ARN
+
+
+def test_a_later_action_with_boto3_needs_nothing_but_the_environment(place):
+    ask = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
+    with place.job(env={"AWS_ENDPOINT_URL_STS": place.world.aws_url}) as run:
+        place.step(run)
+        later = run.docker_action(place.image, entrypoint="/usr/bin/python3", args=["-I", "-c", ask])
+
+    assert later.raw[-1].text == ARN
+
+
+def test_the_next_steps_log_shows_no_secret(place):
+    with place.job() as run:
+        step = place.step(run)
+        later = run.host(["env"])
+
+    shown = "\n".join((*step.log, *later.log))
+    assert "AWS_SECRET_ACCESS_KEY: ***" in shown
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        assert step.env[name] not in shown
+
+
+def test_the_log_is_safe_in_whatever_order_the_runner_reads_the_streams(place):
+    with place.job(stderr_first=True) as run:
+        step = place.step(run, output_credentials="true")
+
+    assert all(line.stream == "stdout" for line in step.raw)
+    assert not any(step.env["AWS_SECRET_ACCESS_KEY"] in line for line in step.log)
+
+
+def test_posts_unwind_like_a_stack(place):
+    with place.job(env={"AWS_REGION": "eu-west-1"}) as run:
+        first = place.step(run, role_session_name="first")
+        place.step(run, role_session_name="second")
+        posts = run.post()
+
+    assert [post.outcome for post in posts] == ["success", "success"]
+    assert {name: posts[0].env[name] for name in VARIABLES} == dict(first.env)
+    assert dict(posts[1].env) == dict.fromkeys(VARIABLES, "") | {"AWS_REGION": "eu-west-1"}
+
+
+def test_post_after_a_failed_step_leaves_the_step_before_alone(place):
+    with place.job() as run:
+        place.step(run)
+        place.step(run, role_to_assume="arn:aws:iam::123456789012:role/gone")
+        failed, first = run.post()
+
+    assert failed.outcome == "success"
+    assert failed.env == {}
+    assert set(first.env) == set(VARIABLES)
+
+
+def test_post_puts_up_with_a_runner_that_keeps_no_state(place):
+    with place.job(mode=Mode.ACT_LIKE) as run:
+        place.step(run)
+        (post,) = run.post()
+
+    assert post.outcome == "success"
+    assert post.annotations == ()
+
+
+def test_cleaning_up_can_be_switched_off(place):
+    with place.job(env={"AWS_SKIP_CLEANUP_STEP": "true"}) as run:
+        place.step(run)
+
+        assert run.post() == []
+
+
+@pytest.mark.parametrize("mode", WITH_ID_TOKEN, ids=lambda mode: mode.name)
+def test_nothing_is_left_on_the_runner(place, mode):
+    with place.job(mode=mode) as run:
+        place.step(run)
+        run.post()
+
+    assert run.leftovers == ()
+    assert list(run.layout.workspace.iterdir()) == []
+
+
+HOSTILE = {
+    "PATH": "utter-nonsense",
+    "PYTHONPATH": "/github/workspace",
+    "PYTHONHOME": "/github/workspace",
+    "PYTHONSTARTUP": "/github/workspace/requests.py",
+    "LD_LIBRARY_PATH": "/opt/hostedtoolcache/Python/3.12.1/x64/lib",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "http_proxy": "http://127.0.0.1:9",
+    "AWS_PROFILE": "missing",
+    "AWS_MAX_ATTEMPTS": "abc",
+    "AWS_RETRY_MODE": "bogus",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9",
+    "AWS_CONFIG_FILE": "/github/workspace/config",
+    "AWS_CA_BUNDLE": "/home/runner/ca.pem",
+    "REQUESTS_CA_BUNDLE": "/home/runner/ca.pem",
+    "AWS_ACCESS_KEY_ID": "AKIAEXPIRED",
+    "AWS_SECRET_ACCESS_KEY": "a\nb",
+    "AWS_STS_REGIONAL_ENDPOINTS": "sideways",
+    "AWS_DEFAULTS_MODE": "none such",
+    "AWS_USE_FIPS_ENDPOINT": "perhaps",
+    "BOTOCORE_EXPERIMENTAL__PLUGINS": "evil=requests",
+    "SSLKEYLOGFILE": "/github/workspace/keys",
+    "NETRC": "/github/workspace/netrc",
+    "TZ": "Nowhere/Land",
+    "LANG": "xx_YY.latin1",
+}
+MODULES = ("requests", "boto3", "botocore", "jwt", "json", "sitecustomize", "usercustomize", "py_aws_oidc")
+
+
+def hostile_workspace(run: JobRun) -> None:
+    for module in MODULES:
+        (run.layout.workspace / f"{module}.py").write_text("print('HIJACKED')\nraise SystemExit(0)\n")
+    (run.layout.workspace / "config").write_text("[default]\nretry_mode = bogus\nmax_attempts = many\n[broken")
+    (run.layout.workspace / "netrc").write_text("machine 127.0.0.1 login evil password evil\n")
+
+
+def test_hostile_surroundings_do_no_harm(place):
+    with place.job(env=HOSTILE) as run:
+        hostile_workspace(run)
+        step = place.step(run)
+        (post,) = run.post()
+
+    assert "HIJACKED" not in json.dumps([line.text for line in (*step.raw, *post.raw)])
+    assert step.outcome == "success"
+    assert step.outputs["authenticated-arn"] == ARN
+    assert {
+        name: post.env[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    } == {
+        "AWS_ACCESS_KEY_ID": "AKIAEXPIRED",
+        "AWS_SECRET_ACCESS_KEY": "a\nb",
+        "AWS_SESSION_TOKEN": "",
+    }
+    assert {note.message.split()[0] for note in step.annotations} == {
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+    }
+
+
+def test_every_input_invalid_at_once_is_one_message(place):
+    with place.job() as run:
+        step = place.step(
+            run,
+            aws_region="us-east-1\nEVIL=1",
+            role_to_assume="deploy",
+            audience="a\nb",
+            role_session_name="::add-mask::x",
+            role_duration_seconds="soon",
+            output_credentials="yes",
+            output_env_credentials="no",
+            mask_aws_account_id="1",
+            sts_endpoint="nowhere",
+        )
+
+    (annotation,) = step.annotations
+    assert annotation.message.startswith("9 inputs of this step cannot be used")
+    assert (step.env, step.outputs, step.state) == ({}, {}, {})

@@ -1,0 +1,346 @@
+"""The whole run at the wire: real tokens, a real STS protocol, the runner's real files."""
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from py_aws_oidc.__main__ import main
+from sandbox.faults import Fault
+from sandbox.issuer import new_key
+from sandbox.job import Job
+from sandbox.runner.files import parse
+from sandbox.world import World, github_trust
+
+MAIN = "repo:octo-org/octo-repo:ref:refs/heads/main"
+FILES = ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left behind."""
+
+    status: int
+    log: str
+    env: dict[str, str]
+    outputs: dict[str, str]
+    state: dict[str, str]
+
+    @property
+    def error(self) -> str:
+        (line,) = [line for line in self.log.splitlines() if line.startswith("::error ")]
+        return line.partition("::error title=No AWS credentials::")[2].replace("%0A", "\n")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A job in a world where its role may be assumed from main."""
+
+    world: World
+    role: str
+    provider: str
+    folder: Path
+
+    def __call__(self, job: Job | None = None, *, environ: dict[str, str] | None = None, **inputs: str) -> Run:
+        job = job or Job()
+        request = self.world.issuer.start(job)
+        files = {name: self.folder / name for name in FILES}
+        for path in files.values():
+            path.write_text("")
+        stdout = io.StringIO()
+        given = {
+            "aws_region": "us-east-1",
+            "role_to_assume": self.role,
+            "sts_endpoint": self.world.aws_url,
+        } | inputs
+        status = main(
+            [],
+            job.variables()
+            | {"ACTIONS_ID_TOKEN_REQUEST_URL": request.url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": request.token}
+            | {name: str(path) for name, path in files.items()}
+            | {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in given.items()}
+            | (environ or {}),
+            stdout,
+        )
+        read = {name: dict(parse(path.read_text())) for name, path in files.items()}
+        return Run(status, stdout.getvalue(), read["GITHUB_ENV"], read["GITHUB_OUTPUT"], read["GITHUB_STATE"])
+
+    def refused(self, job: Job | None = None, *, environ: dict[str, str] | None = None, **inputs: str) -> str:
+        """The error of a run that must fail and leave nothing behind."""
+        run = self(job, environ=environ, **inputs)
+        assert run.status == 1
+        assert (run.env, run.outputs, run.state) == ({}, {}, {})
+        return run.error
+
+    @property
+    def calls(self) -> list[str]:
+        """What the run asked for, without the setting up."""
+        return [call.operation for call in self.world.calls if call.operation in {"idtoken", *OPERATIONS}]
+
+
+OPERATIONS = ("AssumeRoleWithWebIdentity", "GetCallerIdentity")
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> Iterator[Step]:
+    with World() as world:
+        provider = world.register_provider()
+        role = world.create_role("deploy", trust=github_trust(provider, MAIN))
+        yield Step(world, role, provider, tmp_path)
+
+
+def credentials(run: Run) -> dict[str, str]:
+    return {
+        "AccessKeyId": run.env["AWS_ACCESS_KEY_ID"],
+        "SecretAccessKey": run.env["AWS_SECRET_ACCESS_KEY"],
+        "SessionToken": run.env["AWS_SESSION_TOKEN"],
+    }
+
+
+def test_later_steps_get_credentials_that_work(step):
+    run = step()
+
+    identity = step.world.client("sts", credentials(run)).get_caller_identity()
+    assert run.status == 0
+    assert identity["Arn"] == "arn:aws:sts::123456789012:assumed-role/deploy/GitHubActions"
+
+
+def test_the_outputs_say_who_and_until_when(step):
+    run = step(role_duration_seconds="900")
+
+    expiration = datetime.fromisoformat(run.outputs.pop("aws-expiration"))
+    assert run.outputs == {
+        "aws-account-id": "123456789012",
+        "authenticated-arn": "arn:aws:sts::123456789012:assumed-role/deploy/GitHubActions",
+    }
+    assert timedelta(minutes=14) < expiration - datetime.now(UTC) <= timedelta(minutes=15)
+
+
+def test_a_person_reads_in_the_log_who_they_are_and_until_when(step):
+    run = step(aws_region="eu-west-1")
+
+    assert "Signed in to AWS account 123456789012 as arn:aws:sts::123456789012:assumed-role/deploy/" in run.log
+    assert "in eu-west-1, until 20" in run.log
+
+
+def test_two_calls_are_made_and_no_more(step):
+    step()
+
+    assert step.calls == ["idtoken", "AssumeRoleWithWebIdentity"]
+
+
+def test_the_request_to_sts_is_not_signed_and_holds_what_the_inputs_say(step):
+    step(role_session_name="release-42", role_duration_seconds="1200")
+
+    call = next(call for call in step.world.calls if call.operation == "AssumeRoleWithWebIdentity")
+    assert call.access_key_id is None
+    assert call.form["RoleSessionName"] == "release-42"
+    assert call.form["DurationSeconds"] == "1200"
+
+
+def test_every_secret_is_masked_before_it_is_written(step):
+    run = step(output_credentials="true")
+
+    masked = [line.removeprefix("::add-mask::") for line in run.log.splitlines() if line.startswith("::add-mask::")]
+    token = next(call for call in step.world.calls if call.form.get("WebIdentityToken")).form["WebIdentityToken"]
+    assert masked == [token, *(run.outputs[name] for name in SECRET_OUTPUTS)]
+
+
+SECRET_OUTPUTS = ("aws-access-key-id", "aws-secret-access-key", "aws-session-token")
+
+
+def test_the_account_is_masked_before_anything_names_it(step):
+    run = step(mask_aws_account_id="true")
+
+    assert run.log.startswith("::add-mask::123456789012\n")
+
+
+def test_the_account_is_masked_in_a_run_that_fails_too(step):
+    run = step(mask_aws_account_id="true", role_session_name="ok", environ={"ACTIONS_ID_TOKEN_REQUEST_URL": ""})
+
+    assert run.log.startswith("::add-mask::123456789012\n")
+
+
+def test_credentials_can_be_outputs_alone(step):
+    run = step(output_credentials="true", output_env_credentials="false")
+
+    assert run.env == {}
+    assert run.state == {}
+    assert run.outputs["aws-access-key-id"].startswith("ASIA")
+
+
+def test_an_immutable_subject_is_a_subject_like_any_other(step):
+    role = step.world.create_role(
+        "immutable", trust=github_trust(step.provider, "repo:octo-org@65/octo-repo@74:ref:refs/heads/main")
+    )
+
+    assert step(Job(immutable_sub=True), role_to_assume=role).status == 0
+    assert step(Job(), role_to_assume=role).status == 1
+
+
+def test_an_answer_without_an_arn_is_completed_by_get_caller_identity(step):
+    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=200, body=NAMELESS, content_type="text/xml"))
+    step.world.faults.script("GetCallerIdentity", Fault(status=200, body=SOMEBODY, content_type="text/xml"))
+
+    run = step()
+
+    assert step.calls[-1] == "GetCallerIdentity"
+    assert run.outputs["authenticated-arn"] == "arn:aws:sts::000000000007:assumed-role/ceph/x"
+    assert run.outputs["aws-account-id"] == "000000000007"
+
+
+STS = 'xmlns="https://sts.amazonaws.com/doc/2011-06-15/"'
+NAMELESS = f"""<AssumeRoleWithWebIdentityResponse {STS}><AssumeRoleWithWebIdentityResult><Credentials>
+<AccessKeyId>AKIAX</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>
+<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult>
+</AssumeRoleWithWebIdentityResponse>"""
+SOMEBODY = f"""<GetCallerIdentityResponse {STS}><GetCallerIdentityResult>
+<Arn>arn:aws:sts::000000000007:assumed-role/ceph/x</Arn><Account>000000000007</Account>
+</GetCallerIdentityResult></GetCallerIdentityResponse>"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("<html>not xml of sts", "it is not the XML of STS"),
+        (NAMELESS.replace("<SecretAccessKey>secret", "<SecretAccessKey>"), "its SecretAccessKey is missing"),
+        (NAMELESS.replace("AKIAX", "AKIA X"), "its AccessKeyId is missing or malformed"),
+        (NAMELESS.replace("2999", "1999"), "the credentials have expired already"),
+        (f"<AssumeRoleWithWebIdentityResponse {STS}/>", "it is not the XML of STS"),
+        (
+            re.sub(r"<Credentials>.*</Credentials>", "", NAMELESS, flags=re.DOTALL),
+            "or it does not say when they will",
+        ),
+    ],
+    ids=["no XML", "no secret", "space in the key", "expired", "empty", "no credentials"],
+)
+def test_an_answer_that_cannot_be_is_an_error(step, answer, said):
+    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=200, body=answer, content_type="text/xml"))
+
+    assert said in step.refused()
+
+
+def test_a_caller_without_a_name_is_an_error(step):
+    nobody = SOMEBODY.replace("<Account>000000000007</Account>", "")
+    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=200, body=NAMELESS, content_type="text/xml"))
+    step.world.faults.script("GetCallerIdentity", Fault(status=200, body=nobody, content_type="text/xml"))
+
+    assert "GetCallerIdentity named no ARN or no account" in step.refused()
+
+
+def test_the_branch_that_the_trust_policy_does_not_allow_is_told_what_its_token_says(step):
+    error = step.refused(Job(ref="refs/heads/feature"))
+
+    assert "Not authorized to perform sts:AssumeRoleWithWebIdentity (AccessDenied, HTTP 403)" in error
+    assert "- sub: repo:octo-org/octo-repo:ref:refs/heads/feature" in error
+    assert f"Principal.Federated must be {step.provider}" in error
+
+
+def test_a_role_that_does_not_exist_is_refused_like_one_that_does_not_trust(step):
+    error = step.refused(role_to_assume="arn:aws:iam::123456789012:role/gone")
+
+    assert "does not allow this token, or there is no such role" in error
+
+
+def test_a_token_for_another_audience_is_refused_by_the_provider(step):
+    error = step.refused(audience="sts.example.com")
+
+    assert "the token is for the audience sts.example.com" in error
+
+
+def test_a_token_for_another_audience_than_asked_for_is_not_sent(step):
+    step.world.faults.script("idtoken", Fault(claims={"aud": "https://github.com/octo-org"}))
+
+    assert "the token's aud is 'https://github.com/octo-org'" in step.refused()
+    assert step.calls == ["idtoken"]
+
+
+def test_a_token_that_has_expired_is_not_sent(step):
+    step.world.faults.script("idtoken", Fault(claims={"exp": 1_700_000_000}))
+
+    assert "its exp is 2023-11-14 22:13:20 UTC" in step.refused()
+    assert step.calls == ["idtoken"]
+
+
+def test_a_token_that_expired_on_the_way_is_refused_by_aws(step):
+    step.world.faults.script(
+        "AssumeRoleWithWebIdentity",
+        Fault(status=400, code="ExpiredTokenException", message="Token expired: current date/time 2 must be ..."),
+    )
+
+    assert "the ID token had expired when AWS looked at it" in step.refused()
+
+
+def test_a_token_that_somebody_else_signed_is_refused(step):
+    step.world.faults.script("idtoken", Fault(key=new_key()))
+
+    assert (
+        "AWS could not verify that https://token.actions.githubusercontent.com signed this token" in step.refused()
+    )
+
+
+def test_an_account_without_the_identity_provider_is_told_its_arn(step):
+    role = step.world.create_role("deploy", trust=github_trust(step.provider), account="210987654321")
+
+    error = step.refused(role_to_assume=role)
+
+    assert "create the identity provider there: arn:aws:iam::210987654321:oidc-provider/token.actions." in error
+
+
+def test_a_duration_above_the_roles_maximum_is_told(step):
+    assert "7200 seconds were asked for" in step.refused(role_duration_seconds="7200")
+
+
+def test_a_missing_permission_is_told_before_any_call(step):
+    assert "`id-token: write` is missing" in step.refused(environ={"ACTIONS_ID_TOKEN_REQUEST_TOKEN": ""})
+    assert step.calls == []
+
+
+def test_every_invalid_input_is_told_in_one_error(step):
+    error = step.refused(aws_region="Ohio", role_to_assume="deploy", role_duration_seconds="soon")
+
+    assert error.startswith("3 inputs of this step cannot be used")
+    assert step.calls == []
+
+
+def test_an_endpoint_where_nobody_listens_is_told(step):
+    error = step.refused(sts_endpoint="http://127.0.0.1:9")
+
+    assert "the call to http://127.0.0.1:9 ended in EndpointConnectionError" in error
+
+
+def test_a_connection_that_is_cut_is_told(step):
+    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(drop="before"))
+
+    assert "ended in ConnectionClosedError" in step.refused()
+
+
+def test_a_server_error_without_the_xml_of_sts_is_told(step):
+    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=500, body="oops"))
+
+    assert "it is not the XML of STS" in step.refused()
+
+
+def test_the_variables_of_before_are_kept_for_post(step):
+    first = step()
+    second = step(role_session_name="again", environ=first.env)
+
+    assert first.env["AWS_ACCESS_KEY_ID"] in second.state["variables_before"]
+
+
+def test_an_endpoint_from_the_environment_does_not_redirect_the_call(step):
+    run = step(environ={"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"})
+
+    assert run.status == 0
+    assert "::warning title=Not used::AWS_ENDPOINT_URL is set, but this step does not heed it" in run.log
+
+
+@pytest.mark.parametrize("job", [Job(), replace(Job(), environment="prod")], ids=["branch", "environment"])
+def test_the_job_decides_the_subject(step, job):
+    role = step.world.create_role("subject", trust=github_trust(step.provider, job.sub))
+
+    assert step(job, role_to_assume=role).status == 0

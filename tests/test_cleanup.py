@@ -1,0 +1,48 @@
+import io
+import json
+
+import pytest
+
+from py_aws_oidc import cleanup
+from py_aws_oidc.export import STATE
+from py_aws_oidc.github.commands import Log
+from sandbox.runner.files import parse
+
+
+def post(tmp_path, state: object = None, **environ: str) -> tuple[dict[str, str], str]:
+    """What post writes to GITHUB_ENV, and what it logs."""
+    path = tmp_path / "env"
+    path.touch()
+    given = {"GITHUB_ENV": str(path), **environ}
+    if state is not None:
+        given[f"STATE_{STATE}"] = state if isinstance(state, str) else json.dumps(state)
+    stream = io.StringIO()
+    cleanup.run(given, Log(stream))
+    return dict(parse(path.read_text())), stream.getvalue()
+
+
+def test_variables_become_what_they_were_before_the_step(tmp_path):
+    written, log = post(tmp_path, {"AWS_REGION": "us-east-1", "AWS_SESSION_TOKEN": ""})
+
+    assert written == {"AWS_REGION": "us-east-1", "AWS_SESSION_TOKEN": ""}
+    assert log == "Put back as before this step: AWS_REGION.\nBlanked: AWS_SESSION_TOKEN.\n"
+
+
+def test_the_values_are_not_logged(tmp_path):
+    assert "old-secret" not in post(tmp_path, {"AWS_SECRET_ACCESS_KEY": "old-secret"})[1]
+
+
+def test_variables_that_were_all_set_are_all_put_back(tmp_path):
+    assert post(tmp_path, {"AWS_REGION": "us-east-1"})[1] == "Put back as before this step: AWS_REGION.\n"
+
+
+@pytest.mark.parametrize("state", [None, "", "{}", "[]", "not json", '{"AWS_REGION": 1}', "null"])
+def test_a_step_that_exported_nothing_has_nothing_to_put_back(tmp_path, state):
+    written, log = post(tmp_path, state)
+
+    assert written == {}
+    assert log == "This step changed no AWS variables, so there is nothing to put back.\n"
+
+
+def test_cleaning_up_can_be_switched_off(tmp_path):
+    assert post(tmp_path, {"AWS_REGION": "x"}, AWS_SKIP_CLEANUP_STEP="true")[0] == {}

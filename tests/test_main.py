@@ -1,0 +1,91 @@
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from py_aws_oidc import action, cleanup
+from py_aws_oidc.__main__ import main
+
+
+def called(*arguments: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
+    stdout = io.StringIO()
+    return main(arguments, {} if environ is None else environ, stdout), stdout.getvalue()
+
+
+def raising(error: Exception):
+    def run(*_: object, **__: object) -> None:
+        raise error
+
+    return run
+
+
+def test_main_without_inputs_is_one_error():
+    status, log = called()
+
+    assert status == 1
+    assert log.startswith("::error title=No AWS credentials::2 inputs of this step cannot be used")
+    assert log.count("\n") == 1
+
+
+def test_post_without_a_state_is_no_error():
+    assert called("post")[0] == 0
+
+
+def test_help_is_given_to_who_asks():
+    status, text = called("--help")
+
+    assert status == 0
+    assert "python -m py_aws_oidc post" in text
+
+
+def test_a_wrong_call_is_answered_with_help():
+    status, text = called("deploy")
+
+    assert status == 2
+    assert "usage:" in text
+
+
+@pytest.mark.parametrize("stage", ["main", "post"])
+def test_the_libraries_see_nothing_of_the_jobs_environment(stage):
+    environ = {"AWS_PROFILE": "gone", "PYTHONPATH": "x"}
+
+    called(stage, environ=environ)
+
+    assert environ == {}
+
+
+def test_a_fault_of_the_program_is_an_error_without_a_traceback(monkeypatch):
+    monkeypatch.setattr(action, "run", raising(KeyError("s3cret")))
+
+    status, log = called()
+
+    assert status == 1
+    assert "failed in a way that it should not (KeyError)" in log
+    assert "Traceback" not in log
+    assert "s3cret" not in log
+
+
+def test_a_traceback_is_shown_to_who_asks(monkeypatch):
+    monkeypatch.setattr(cleanup, "run", raising(KeyError("x")))
+
+    assert "Traceback" in called("post", environ={"SHOW_STACK_TRACE": "true"})[1]
+
+
+def test_bytes_that_are_no_text_do_not_stop_a_message():
+    run = subprocess.run(
+        [sys.executable, "-m", "py_aws_oidc"],
+        env={b"INPUT_AWS-REGION": b"\xff\xc3\xa9", b"LANG": b"xx_YY.latin1"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    assert run.stderr == b""
+    assert b"is not a region" in run.stdout
+
+
+def test_the_real_environment_is_the_default():
+    assert main.__defaults__ is not None
+    assert main.__defaults__[0] is os.environ

@@ -1,0 +1,74 @@
+import pytest
+
+from py_aws_oidc.network import Network, is_private
+
+STS = "https://sts.us-east-1.amazonaws.com"
+
+
+def proxies(url: str = STS, **environ: str) -> dict[str, str]:
+    return Network.read(environ).proxies_for(url)
+
+
+def test_without_a_proxy_the_call_is_direct():
+    assert proxies() == {}
+
+
+def test_a_proxy_is_taken_from_the_environment_by_scheme():
+    assert proxies(HTTPS_PROXY="http://p:1", HTTP_PROXY="http://p:2") == {
+        "https": "http://p:1",
+        "http": "http://p:2",
+    }
+
+
+def test_the_variable_in_lower_case_goes_first():
+    assert proxies(HTTPS_PROXY="http://p:1", https_proxy="http://p:2") == {"https": "http://p:2"}
+
+
+def test_a_blank_variable_is_none():
+    assert proxies(https_proxy="  ", HTTPS_PROXY="") == {}
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:80", "http://127.9.9.9", "http://localhost:1", "http://[::1]:1"])
+def test_loopback_is_never_proxied(url):
+    assert proxies(url, http_proxy="http://p:1") == {}
+
+
+@pytest.mark.parametrize("no_proxy", ["amazonaws.com", ".amazonaws.com", "x,sts.us-east-1.amazonaws.com", "*"])
+def test_hosts_in_no_proxy_are_not_proxied(no_proxy):
+    assert proxies(https_proxy="http://p:1", no_proxy=no_proxy) == {}
+
+
+@pytest.mark.parametrize("no_proxy", ["example.com", "s3.amazonaws.com", ""])
+def test_other_hosts_are(no_proxy):
+    assert proxies(https_proxy="http://p:1", NO_PROXY=no_proxy) == {"https": "http://p:1"}
+
+
+def test_the_environment_of_the_process_itself_is_not_asked(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+
+    assert proxies(https_proxy="http://p:1") == {"https": "http://p:1"}
+
+
+def test_the_first_certificate_file_that_is_there_is_trusted(tmp_path):
+    (tmp_path / "ca.pem").touch()
+
+    network = Network.read({"AWS_CA_BUNDLE": "/no/such.pem", "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem")})
+
+    assert network.verify == str(tmp_path / "ca.pem")
+    assert network.missing == (("AWS_CA_BUNDLE", "/no/such.pem"),)
+
+
+def test_without_any_file_the_libraries_own_certificates_are_trusted():
+    assert Network(proxies={}, no_proxy="", certificates=None).verify is True
+
+
+@pytest.mark.parametrize("url", [STS, "http://127.0.0.1/x", "http://localhost:8080", "http://[::1]/"])
+def test_a_secret_may_go_by_https_or_stay_on_this_machine(url):
+    assert is_private(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://sts.example.com", "ftp://localhost", "localhost", "http://[", "https://", ""]
+)
+def test_a_secret_may_go_nowhere_else(url):
+    assert not is_private(url)

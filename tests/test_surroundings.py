@@ -1,0 +1,34 @@
+from py_aws_oidc.network import Network
+from py_aws_oidc.surroundings import TABLE, remarks
+
+
+def said(**environ: str) -> list[str]:
+    return list(remarks(environ, Network.read(environ)))
+
+
+def test_nothing_is_said_of_a_clean_environment():
+    assert said() == []
+
+
+def test_an_endpoint_from_the_environment_is_said_not_to_be_heeded():
+    assert said(AWS_ENDPOINT_URL="https://x", AWS_ENDPOINT_URL_STS="https://y") == [
+        f"{name} is set, but this step does not heed it: any step of the job could send the ID token elsewhere "
+        "with it; the input sts-endpoint says it."
+        for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS")
+    ]
+
+
+def test_what_cannot_matter_is_passed_over_in_silence():
+    assert said(AWS_PROFILE="gone", AWS_MAX_ATTEMPTS="abc", AWS_ACCESS_KEY_ID="x") == []
+
+
+def test_a_certificate_file_outside_the_container_is_said_to_be_missing():
+    (remark,) = said(AWS_CA_BUNDLE="/home/runner/ca.pem")
+
+    assert remark.startswith("AWS_CA_BUNDLE names /home/runner/ca.pem, and there is no such file here")
+
+
+def test_each_variable_is_decided_once():
+    names = [name for row in TABLE for name in row.names]
+
+    assert len(names) == len(set(names))
