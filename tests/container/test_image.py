@@ -145,9 +145,9 @@ def test_trimmed_botocore_goes_to_the_same_sts(run):
         known = [one for name in partitions for one in session.get_available_regions("sts", name)]
         for region, fips, dualstack in itertools.product([*known, "us-east-99"], [False, True], [False, True]):
             config = Config(use_fips_endpoint=fips, use_dualstack_endpoint=dualstack)
-            client = session.client("sts", region_name=region, config=config)
-            client.meta.events.register("before-send.sts", tell)
             try:
+                client = session.client("sts", region_name=region, config=config)
+                client.meta.events.register("before-send.sts", tell)
                 client.assume_role_with_web_identity(
                     RoleArn="arn:aws:iam::123456789012:role/name", RoleSessionName="name", WebIdentityToken="token"
                 )
