@@ -103,7 +103,17 @@ def work_folder() -> Iterator[Path]:
         work.mkdir()
         yield work
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        _remove(root)
+
+
+def _remove(root: Path) -> None:
+    """Remove a folder, with what is in it and closed to its owner; what is not ours stays."""
+    for folder, names, _ in os.walk(root):
+        for inner in (Path(folder, name) for name in names):
+            if not inner.is_symlink():
+                with contextlib.suppress(PermissionError):
+                    inner.chmod(0o700)
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,7 @@ def test_host_paths_do_not_exist_in_a_container(probe: Probe) -> None:
     assert result.raw[0].text == "nowhere"
 
 
-def test_an_actions_files_reach_every_kind_of_later_step_by_their_host_path(engine: Engine, probe: Probe) -> None:
+def test_an_actions_files_reach_every_kind_of_later_step_by_their_host_path(probe: Probe) -> None:
     script = (
         'mkdir "$HOME/.aws"; echo content > "$HOME/.aws/file"; '
         'host="$(dirname "$RUNNER_WORKSPACE")/_temp/_github_home/.aws/file"; echo "F=$host" >> "$GITHUB_ENV"'

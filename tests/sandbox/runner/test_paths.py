@@ -133,3 +133,15 @@ def test_a_work_folder_is_gone_afterwards() -> None:
         assert folder.is_dir()
 
     assert not folder.parent.exists()
+
+
+def test_a_work_folder_is_gone_with_what_was_closed_in_it(tmp_path: Path) -> None:
+    with work_folder() as folder:
+        (folder / "closed").mkdir()
+        (folder / "closed" / "file").touch()
+        (folder / "closed").chmod(0o500)
+        (folder / "link").symlink_to(tmp_path)
+        mode = tmp_path.stat().st_mode
+
+    assert not folder.parent.exists()
+    assert tmp_path.stat().st_mode == mode
