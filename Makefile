@@ -48,6 +48,7 @@ check: setup ## Linters and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck .ci/run tools/*
 	$(BIN)/actionlint
 	$(BIN)/zizmor --offline --quiet .
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
@@ -59,7 +60,7 @@ lock: ## The newest versions that fit, with hashes, into requirements/*.txt (nee
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
 	cd requirements && for name in image sandbox dev; do \
 		uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-			--no-emit-index-url --no-emit-find-links --output-file $$name.txt $$name.in; \
+			--output-file $$name.txt $$name.in; \
 	done
 
 .PHONY: clean

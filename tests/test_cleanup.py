@@ -36,6 +36,10 @@ def test_variables_that_were_all_set_are_all_put_back(tmp_path):
     assert post(tmp_path, {"AWS_REGION": "us-east-1"})[1] == "Put back as before this step: AWS_REGION.\n"
 
 
+def test_variables_that_were_all_unset_are_all_blanked(tmp_path):
+    assert post(tmp_path, {"AWS_REGION": ""})[1] == "Blanked: AWS_REGION.\n"
+
+
 @pytest.mark.parametrize("state", [None, "", "{}", "[]", "not json", '{"AWS_REGION": 1}', "null"])
 def test_a_step_that_exported_nothing_has_nothing_to_put_back(tmp_path, state):
     written, log = post(tmp_path, state)

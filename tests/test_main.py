@@ -73,6 +73,14 @@ def test_a_traceback_is_shown_to_who_asks(monkeypatch):
     assert "Traceback" in called("post", environ={"SHOW_STACK_TRACE": "true"})[1]
 
 
+def test_a_message_is_utf_8_whatever_the_locale_says():
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+
+    main([], {"INPUT_AWS-REGION": "\u65e5\udcff"}, stdout)
+
+    assert "\u65e5\\udcff".encode() in stdout.detach().getvalue()
+
+
 def test_bytes_that_are_no_text_do_not_stop_a_message():
     run = subprocess.run(
         [sys.executable, "-m", "py_aws_oidc"],

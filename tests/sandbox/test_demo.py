@@ -1,4 +1,6 @@
 import io
+import runpy
+import sys
 
 import pytest
 
@@ -33,3 +35,19 @@ def test_the_story_shows_what_the_issue_is_about(story):
 def test_the_story_holds_no_secret(story):
     assert "ASIA" not in story
     assert "::add-mask::" not in story
+
+
+@pytest.mark.container
+@pytest.mark.usefixtures("image")
+def test_with_an_engine_the_story_is_told_in_the_real_image(engine, monkeypatch):
+    status, text = told(monkeypatch, engine.host or "unix:///var/run/docker.sock")
+
+    assert status == 0
+    assert "so the action runs in its real image, py-aws-oidc:dev." in text
+
+
+def test_a_wrong_call_is_told_the_right_one(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["sandbox", "story"])
+
+    with pytest.raises(SystemExit, match="usage: python -m sandbox demo"):
+        runpy.run_module("sandbox", run_name="__main__")
