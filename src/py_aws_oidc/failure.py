@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
+
+class Kind(Enum):
+    """What becomes of an error when the call is made again."""
+
+    PASSES = "passes by itself"
+    MAY_PASS = "may pass, since IAM is eventually consistent"  # noqa: S105 - a sentence
+    NEW_TOKEN = "needs a new token"  # noqa: S105 - a sentence
+    ONCE_MORE = "passes for a job that has just started"
+    NEVER = "never passes"
+
 
 class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such a step ends
     """The step cannot go on, and the person who reads the log can do something about it.
 
-    Each of the three texts is made of whole sentences and may have several lines.
+    Each of the three texts is made of whole sentences and may have several lines. `retry_after` is how many
+    seconds the other side asks to wait before the next try.
     """
 
-    def __init__(self, what: str, *, why: str, fix: str) -> None:
+    def __init__(self, what: str, *, why: str, fix: str, kind: Kind = Kind.NEVER, retry_after: float = 0) -> None:
         super().__init__(what)
         self.what = what
         self.why = why
         self.fix = fix
+        self.kind = kind
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return f"{self.what}\n\nWhy: {self.why}\n\nWhat to do: {self.fix}"

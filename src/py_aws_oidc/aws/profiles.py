@@ -1,0 +1,323 @@
+"""Named profiles in the shared credentials file and the shared config file: written, and taken back.
+
+What these files are and where they lie is said by the AWS SDKs and Tools Reference Guide ("Shared config and
+credentials files", "Location of the shared config and credentials files").
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+from py_aws_oidc.aws import shared_files
+from py_aws_oidc.aws.locked_files import File, Owner, UnfitError, locked, open_folder, open_or_make_folder
+from py_aws_oidc.failure import Failure
+from py_aws_oidc.secret import Secret
+
+# HOME of a container action on GitHub's runner, and the folder of all its mounts (Runner.Worker,
+# ContainerActionHandler).
+_CONTAINER_HOME, _MOUNTS = "/github/home", "/github/"
+# Runners whose container actions have a home of their own, which is lost with the container.
+_ACT = ("ACT", "GITEA_ACTIONS", "FORGEJO_ACTIONS")
+
+
+@dataclass(frozen=True)
+class Places:
+    """The two files as this process sees them, the variables that tell later steps of them, sentences to warn with."""
+
+    credentials: Path
+    config: Path
+    announced: Mapping[str, str]
+    remarks: tuple[str, ...] = ()
+
+
+def locate(environ: Mapping[str, str]) -> Places:
+    """Where the two files are; Failure if later steps could not, or should not, find them there.
+
+    HOME of a container action is the folder `_temp/_github_home` of the host. The runner translates a host path on
+    its way into each container, and never the other way round: so the host path is what later steps are told.
+    """
+    home = environ.get("HOME", "")
+    if not home.startswith("/"):
+        raise Failure(
+            "There is no place for a profile.",
+            why="the shared credentials and config files lie under HOME, and HOME is not set to an absolute path.",
+            fix="set HOME, or leave aws-profile blank.",
+        )
+    announced: dict[str, str] = {}
+    host_home = _host_home(environ)
+
+    def place(variable: str, name: str) -> Path:
+        if environ.get(variable, "").strip():
+            return _given_place(variable, environ)
+        if host_home:
+            announced[variable] = str(host_home / ".aws" / name)
+        return _refuse_workspace(_plain(home) / ".aws" / name, environ)
+
+    credentials = place("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+    config = place("AWS_CONFIG_FILE", "config")
+    return Places(credentials, config, announced, _remarks(environ, host_home))
+
+
+def _host_home(environ: Mapping[str, str]) -> Path | None:
+    """The host's path of a container action's HOME, if this is one and the runner tells."""
+    workspace = environ.get("RUNNER_WORKSPACE", "")
+    if environ["HOME"] != _CONTAINER_HOME or not workspace.startswith("/"):
+        return None
+    return _plain(workspace).parent / "_temp" / "_github_home"
+
+
+def _given_place(variable: str, environ: Mapping[str, str]) -> Path:
+    given = environ[variable]
+    if not given.startswith("/") or ".." in given.split("/") or "$" in given:
+        raise Failure(
+            f"{variable} is not a plain absolute path: {given}.",
+            why="a path that is relative, begins with ~, or has .. or $ in it may mean another file elsewhere.",
+            fix=f"set {variable} to the absolute path of a file, or leave it unset.",
+        )
+    path = _refuse_workspace(_plain(given), environ)
+    # An older runner mounts no temporary folder, and has its host path in RUNNER_TEMP.
+    mounts = [folder for folder in (environ["HOME"], environ.get("RUNNER_TEMP", "")) if folder.startswith(_MOUNTS)]
+    if environ["HOME"] == _CONTAINER_HOME and not any(_is_under(path, mount) for mount in mounts):
+        raise Failure(
+            f"{variable} names {path}, a file of the host that this action's container cannot see.",
+            why="a container action sees only the folders that the runner mounts, and whatever it makes elsewhere is "
+            "lost with the container.",
+            fix=f"leave {variable} unset: the file is then made in the HOME that the job's containers share, and later "
+            "steps are told where that is on the host. Or set it to a path under ${{ runner.temp }}.",
+        )
+    return path
+
+
+def _refuse_workspace(path: Path, environ: Mapping[str, str]) -> Path:
+    if _is_under(path, environ.get("GITHUB_WORKSPACE", "")):
+        raise Failure(
+            f"{path} is in the workspace, where no credentials should be.",
+            why="files of the workspace end up in artifacts, caches, images and commits.",
+            fix="let AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name files elsewhere, or leave them unset.",
+        )
+    return path
+
+
+def _is_under(path: Path, folder: str) -> bool:
+    return folder.startswith("/") and _plain(folder) in path.parents
+
+
+def _plain(path: str) -> Path:
+    """An absolute path with single slashes, at its beginning too, where two would be kept."""
+    return Path("/" + os.path.normpath(path).lstrip("/"))
+
+
+def _remarks(environ: Mapping[str, str], host_home: Path | None) -> tuple[str, ...]:
+    if any(environ.get(runner) == "true" for runner in _ACT):
+        why = (
+            "The containers of this runner share no home with other steps, so later steps will not see the profile"
+        )
+    elif environ["HOME"] == _CONTAINER_HOME and not host_home:
+        why = "The runner does not tell where its folders are, so steps outside of containers will not see the profile"
+    else:
+        return ()
+    return (f"{why}: use output-env-credentials: true.",)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A section that was written, and what takes it back; `made` if there was no file before."""
+
+    file: str
+    made: bool
+    profile: str
+    section: str
+    before: str | None = field(repr=False)
+    joint: str
+
+    def is_sound(self) -> bool:
+        """Whether it was read from what we wrote."""
+        texts = (self.file, self.profile, self.section, self.joint)
+        is_typed = all(isinstance(text, str) for text in texts) and isinstance(self.before, str | None)
+        return is_typed and self.file.startswith("/")
+
+
+@contextmanager
+def editing(places: Places, owner: Owner | None) -> Iterator[Edit]:
+    """Lock both files for an edit; their folders are made if need be.
+
+    If the body raises, even after the write, the files become what they were. Raises Failure.
+    """
+    made: list[Path] = []
+    paths = (places.credentials, places.config)
+    with ExitStack() as held:
+        with _telling(*paths):
+            opener = partial(open_or_make_folder, owner, made)
+            folders = held.enter_context(locked([path.parent for path in paths], opener, made))
+            credentials, config = (File.read(path, folders[path.parent]) for path in paths)
+        if credentials.is_same(config):
+            config = credentials
+        edit = Edit(credentials, config, owner, made, held.enter_context(ExitStack()))
+        try:
+            yield edit
+        except BaseException:
+            edit.take_back()
+            raise
+
+
+class Edit:
+    """Profiles on their way into both files, which stay locked as long as `editing` lasts."""
+
+    def __init__(
+        self, credentials: File, config: File, owner: Owner | None, made: list[Path], leftovers: ExitStack
+    ) -> None:
+        self._credentials = credentials
+        self._config = config
+        self._owner = owner
+        self._made = made
+        self._leftovers = leftovers
+        self._sections: list[_Written] = []
+        self._replaced: list[tuple[File, str | None]] = []
+
+    def add(self, profile: str, settings: Mapping[str, str | Secret], region: str, *, overwrite: bool) -> None:
+        """Prepare a profile: the settings for the shared credentials file, the region for the shared config file.
+
+        Raises Failure when the profile is there already and not to be overwritten, or when a file cannot hold it.
+        """
+        plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in settings.items()}
+        _refuse_what_cannot_stand(profile, plain | {"region": region})
+        # Both variables may name one file, where the profile `default` has one section for all of its settings.
+        sections = {(self._credentials, shared_files.credentials_section(profile)): plain}
+        sections.setdefault((self._config, shared_files.config_section(profile)), {})["region"] = region
+        for file, section in sections:
+            if _has(file, section) and not overwrite:
+                raise Failure(
+                    f"The profile {profile} is there already.",
+                    why=f"{file.path} has a section [{section}].",
+                    fix="choose another name for aws-profile, or set overwrite-aws-profile: true to replace it.",
+                )
+        for (file, section), values in sections.items():
+            change = shared_files.with_section(file.text, section, values)
+            file.text = change.text
+            made = file.before is None
+            self._sections.append(_Written(str(file.path), made, profile, section, change.before, change.joint))
+
+    @property
+    def undo(self) -> str:
+        """What `put_back` needs; it holds the secrets of profiles that are overwritten."""
+        sections = [asdict(section) for section in self._sections]
+        return json.dumps({"sections": sections, "folders": [str(folder) for folder in self._made]})
+
+    def write(self) -> None:
+        """Write both files, or none; Failure says why not."""
+        files = dict.fromkeys((self._credentials, self._config))
+        with _telling(*(file.path for file in files)):
+            staged = [
+                (file, file.stage(self._owner, self._leftovers), file.stage_before(self._leftovers))
+                for file in files
+            ]
+            # From here on nothing needs room on the disk.
+            try:
+                for file, after, before in staged:
+                    self._replaced.append((file, before))
+                    file.become(after)
+            except BaseException:
+                self.take_back()
+                raise
+
+    def take_back(self) -> None:
+        """Make the files what they were before the write."""
+        while self._replaced:
+            file, before = self._replaced.pop()
+            with suppress(OSError):  # the error that led here is the one to tell
+                file.become(before)
+
+
+def put_back(undo: str, owner: Owner | None) -> list[str]:
+    """Make each section what it was before the write, or take it away; the profiles for which that was done.
+
+    What is no longer there, or no longer readable, is left alone. Failure says that a file could not be written;
+    the others were tried then.
+    """
+    sections, folders = _remembered(undo)
+    done: dict[str, None] = {}
+    failures = []
+    for section in reversed(sections):
+        try:
+            if _put_back(section, owner, folders):
+                done[section.profile] = None
+        except Failure as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+    return list(done)
+
+
+def _put_back(section: _Written, owner: Owner | None, folders: list[Path]) -> bool:
+    path = Path(section.file)
+    with (
+        _telling(path),
+        suppress(FileNotFoundError, ValueError, UnfitError),
+        locked([path.parent], open_folder, folders) as opened,
+        ExitStack() as leftovers,
+    ):
+        file = File.read(path, opened[path.parent])
+        text = shared_files.put_back(file.text, section.section, section.before, section.joint)
+        if text is not None:
+            file.text = text
+            file.become(None if section.made and not text else file.stage(owner, leftovers))
+            return True
+    return False
+
+
+def _remembered(undo: str) -> tuple[list[_Written], list[Path]]:
+    try:
+        told = json.loads(undo)
+        sections = [_Written(**section) for section in told["sections"]]
+        folders = [Path(folder) for folder in told["folders"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return [], []
+    return (sections, folders) if all(section.is_sound() for section in sections) else ([], [])
+
+
+def _refuse_what_cannot_stand(profile: str, settings: Mapping[str, str]) -> None:
+    if not shared_files.may_be_named(profile):
+        raise Failure(
+            f"A profile cannot be named {profile!r}.",
+            why="SDKs differ in how they read a name with white space, brackets, slashes, quotes, comment signs or "
+            "letters outside ASCII, and some take DEFAULT for every profile.",
+            fix="use letters, digits and any of -_.@+:% in aws-profile.",
+        )
+    for name, value in settings.items():
+        if not shared_files.may_be_set(value):
+            raise Failure(
+                f"The profile {profile} was not written, because its {name} cannot stand in a shared file.",
+                why="such a value is one line of printable characters, without white space at either end, a quote at "
+                "its beginning, or a comment sign at its beginning or after white space.",
+                fix=f"find out where this {name} comes from.",
+            )
+
+
+def _has(file: File, section: str) -> bool:
+    try:
+        return shared_files.has(file.text, section)
+    except ValueError as error:
+        raise Failure(
+            f"{file.path} cannot be read, so nothing was written to it.",
+            why=f"{error}, which not every SDK takes.",
+            fix="correct the file before this step.",
+        ) from None
+
+
+@contextmanager
+def _telling(*paths: Path) -> Iterator[None]:
+    """Make an operating system's error a Failure."""
+    try:
+        yield
+    except OSError as error:
+        raise Failure(
+            "The profile could not be written.",
+            why=f"{error.strerror or 'the system does not say why'} ({' or '.join(map(str, paths))}).",
+            fix="check that the disk is not full, and that this user may write there.",
+        ) from error
