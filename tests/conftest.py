@@ -1,13 +1,22 @@
 """The Docker engine and the image, for the tests that run the action as the runner does."""
 
+import io
+import itertools
 import os
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from py_aws_oidc.__main__ import main
+from py_aws_oidc.clock import Clock
+from sandbox.job import Job
 from sandbox.runner.engine import Engine, NoEngineError
+from sandbox.runner.files import parse
+from sandbox.world import World, github_trust
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,3 +49,97 @@ def image() -> str:
     """The id of the image, built from the tree as it is now."""
     build = subprocess.run([ROOT / "tools" / "image"], stdout=subprocess.PIPE, text=True, check=True)
     return build.stdout.strip()
+
+
+MAIN = "repo:octo-org/octo-repo:ref:refs/heads/main"
+FILES = ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left behind."""
+
+    status: int
+    log: str
+    env: dict[str, str]
+    outputs: dict[str, str]
+    state: dict[str, str]
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What was exported, as STS answers it."""
+        names = {"AccessKeyId": "AWS_ACCESS_KEY_ID", "SecretAccessKey": "AWS_SECRET_ACCESS_KEY"}
+        token = {"SessionToken": self.env["AWS_SESSION_TOKEN"]} if self.env.get("AWS_SESSION_TOKEN") else {}
+        return {key: self.env[name] for key, name in names.items()} | token
+
+    @property
+    def masked(self) -> list[str]:
+        return [
+            line.removeprefix("::add-mask::") for line in self.log.splitlines() if line.startswith("::add-mask::")
+        ]
+
+    @property
+    def error(self) -> str:
+        (line,) = [line for line in self.log.splitlines() if line.startswith("::error ")]
+        return line.partition("::error title=No AWS credentials::")[2].replace("%0A", "\n").replace("%25", "%")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A job in a world where its role may be assumed from main."""
+
+    world: World
+    role: str
+    provider: str
+    folder: Path
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self, job: Job | None = None, *, environ: dict[str, str] | None = None, **inputs: str) -> Run:
+        job = job or Job()
+        request = self.world.issuer.start(job)
+        files = {name: self.folder / name for name in FILES}
+        for path in files.values():
+            path.write_text("")
+        stdout = io.StringIO()
+        monotonic = itertools.count(0, 0.01)
+        clock = Clock(monotonic=lambda: next(monotonic), sleep=self.slept.append, uniform=lambda _, most: most)
+        given = {
+            "aws_region": "us-east-1",
+            "role_to_assume": self.role,
+            "sts_endpoint": self.world.aws_url,
+        } | inputs
+        status = main(
+            [],
+            job.variables()
+            | {"ACTIONS_ID_TOKEN_REQUEST_URL": request.url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": request.token}
+            | {name: str(path) for name, path in files.items()}
+            | {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in given.items()}
+            | (environ or {}),
+            stdout,
+            clock,
+        )
+        read = {name: dict(parse(path.read_text())) for name, path in files.items()}
+        return Run(status, stdout.getvalue(), read["GITHUB_ENV"], read["GITHUB_OUTPUT"], read["GITHUB_STATE"])
+
+    def refused(self, job: Job | None = None, *, environ: dict[str, str] | None = None, **inputs: str) -> str:
+        """The error of a run that must fail and leave nothing behind."""
+        run = self(job, environ=environ, **inputs)
+        assert run.status == 1
+        assert (run.env, run.outputs, run.state) == ({}, {}, {})
+        return run.error
+
+    @property
+    def calls(self) -> list[str]:
+        """What the run asked for, without the setting up."""
+        return [call.operation for call in self.world.calls if call.operation in {"idtoken", *OPERATIONS}]
+
+
+OPERATIONS = ("AssumeRoleWithWebIdentity", "AssumeRole", "GetCallerIdentity")
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> Iterator[Step]:
+    with World() as world:
+        provider = world.register_provider()
+        role = world.create_role("deploy", trust=github_trust(provider, MAIN))
+        yield Step(world, role, provider, tmp_path)

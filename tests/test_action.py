@@ -1,110 +1,21 @@
 """The whole run at the wire: real tokens, a real STS protocol, the runner's real files."""
 
-import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from py_aws_oidc.__main__ import main
 from sandbox.faults import Fault
 from sandbox.issuer import new_key
 from sandbox.job import Job
-from sandbox.runner.files import parse
-from sandbox.world import World, github_trust
-
-MAIN = "repo:octo-org/octo-repo:ref:refs/heads/main"
-FILES = ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE")
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run left behind."""
-
-    status: int
-    log: str
-    env: dict[str, str]
-    outputs: dict[str, str]
-    state: dict[str, str]
-
-    @property
-    def error(self) -> str:
-        (line,) = [line for line in self.log.splitlines() if line.startswith("::error ")]
-        return line.partition("::error title=No AWS credentials::")[2].replace("%0A", "\n")
-
-
-@dataclass(frozen=True)
-class Step:
-    """A job in a world where its role may be assumed from main."""
-
-    world: World
-    role: str
-    provider: str
-    folder: Path
-
-    def __call__(self, job: Job | None = None, *, environ: dict[str, str] | None = None, **inputs: str) -> Run:
-        job = job or Job()
-        request = self.world.issuer.start(job)
-        files = {name: self.folder / name for name in FILES}
-        for path in files.values():
-            path.write_text("")
-        stdout = io.StringIO()
-        given = {
-            "aws_region": "us-east-1",
-            "role_to_assume": self.role,
-            "sts_endpoint": self.world.aws_url,
-        } | inputs
-        status = main(
-            [],
-            job.variables()
-            | {"ACTIONS_ID_TOKEN_REQUEST_URL": request.url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": request.token}
-            | {name: str(path) for name, path in files.items()}
-            | {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in given.items()}
-            | (environ or {}),
-            stdout,
-        )
-        read = {name: dict(parse(path.read_text())) for name, path in files.items()}
-        return Run(status, stdout.getvalue(), read["GITHUB_ENV"], read["GITHUB_OUTPUT"], read["GITHUB_STATE"])
-
-    def refused(self, job: Job | None = None, *, environ: dict[str, str] | None = None, **inputs: str) -> str:
-        """The error of a run that must fail and leave nothing behind."""
-        run = self(job, environ=environ, **inputs)
-        assert run.status == 1
-        assert (run.env, run.outputs, run.state) == ({}, {}, {})
-        return run.error
-
-    @property
-    def calls(self) -> list[str]:
-        """What the run asked for, without the setting up."""
-        return [call.operation for call in self.world.calls if call.operation in {"idtoken", *OPERATIONS}]
-
-
-OPERATIONS = ("AssumeRoleWithWebIdentity", "GetCallerIdentity")
-
-
-@pytest.fixture
-def step(tmp_path: Path) -> Iterator[Step]:
-    with World() as world:
-        provider = world.register_provider()
-        role = world.create_role("deploy", trust=github_trust(provider, MAIN))
-        yield Step(world, role, provider, tmp_path)
-
-
-def credentials(run: Run) -> dict[str, str]:
-    return {
-        "AccessKeyId": run.env["AWS_ACCESS_KEY_ID"],
-        "SecretAccessKey": run.env["AWS_SECRET_ACCESS_KEY"],
-        "SessionToken": run.env["AWS_SESSION_TOKEN"],
-    }
+from sandbox.world import github_trust
 
 
 def test_later_steps_get_credentials_that_work(step):
     run = step()
 
-    identity = step.world.client("sts", credentials(run)).get_caller_identity()
+    identity = step.world.client("sts", run.credentials).get_caller_identity()
     assert run.status == 0
     assert identity["Arn"] == "arn:aws:sts::123456789012:assumed-role/deploy/GitHubActions"
 
@@ -219,7 +130,8 @@ SOMEBODY = f"""<GetCallerIdentityResponse {STS}><GetCallerIdentityResult>
     ids=["no XML", "no secret", "space in the key", "expired", "empty", "no credentials"],
 )
 def test_an_answer_that_cannot_be_is_an_error(step, answer, said):
-    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=200, body=answer, content_type="text/xml"))
+    fault = Fault(status=200, body=answer, content_type="text/xml")
+    step.world.faults.script("AssumeRoleWithWebIdentity", always=fault)
 
     assert said in step.refused()
 
@@ -267,16 +179,17 @@ def test_a_token_that_has_expired_is_not_sent(step):
 
 
 def test_a_token_that_expired_on_the_way_is_refused_by_aws(step):
-    step.world.faults.script(
-        "AssumeRoleWithWebIdentity",
-        Fault(status=400, code="ExpiredTokenException", message="Token expired: current date/time 2 must be ..."),
+    expired = Fault(
+        status=400, code="ExpiredTokenException", message="Token expired: current date/time 2 must be ..."
     )
+    step.world.faults.script("AssumeRoleWithWebIdentity", always=expired)
 
     assert "the ID token had expired when AWS looked at it" in step.refused()
+    assert step.calls == ["idtoken", "AssumeRoleWithWebIdentity"] * 2
 
 
 def test_a_token_that_somebody_else_signed_is_refused(step):
-    step.world.faults.script("idtoken", Fault(key=new_key()))
+    step.world.faults.script("idtoken", always=Fault(key=new_key()))
 
     assert (
         "AWS could not verify that https://token.actions.githubusercontent.com signed this token" in step.refused()
@@ -301,7 +214,7 @@ def test_a_missing_permission_is_told_before_any_call(step):
 
 
 def test_every_invalid_input_is_told_in_one_error(step):
-    error = step.refused(aws_region="Ohio", role_to_assume="deploy", role_duration_seconds="soon")
+    error = step.refused(aws_region="Ohio", role_to_assume="arn:", role_duration_seconds="soon")
 
     assert error.startswith("3 inputs of this step cannot be used")
     assert step.calls == []
@@ -314,13 +227,13 @@ def test_an_endpoint_where_nobody_listens_is_told(step):
 
 
 def test_a_connection_that_is_cut_is_told(step):
-    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(drop="before"))
+    step.world.faults.script("AssumeRoleWithWebIdentity", always=Fault(drop="before"))
 
     assert "ended in ConnectionClosedError" in step.refused()
 
 
 def test_a_server_error_without_the_xml_of_sts_is_told(step):
-    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=500, body="oops"))
+    step.world.faults.script("AssumeRoleWithWebIdentity", always=Fault(status=500, body="oops"))
 
     assert "it is not the XML of STS" in step.refused()
 
@@ -336,7 +249,7 @@ def test_an_endpoint_from_the_environment_does_not_redirect_the_call(step):
     run = step(environ={"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"})
 
     assert run.status == 0
-    assert "::warning title=Not used::AWS_ENDPOINT_URL is set, but this step does not heed it" in run.log
+    assert "::warning title=Surroundings::AWS_ENDPOINT_URL is set, but this step does not heed it" in run.log
 
 
 @pytest.mark.parametrize("job", [Job(), replace(Job(), environment="prod")], ids=["branch", "environment"])

@@ -4,7 +4,8 @@ import json
 import pytest
 
 from py_aws_oidc import cleanup
-from py_aws_oidc.export import STATE
+from py_aws_oidc.aws import profiles
+from py_aws_oidc.export import PROFILE_BEFORE, VARIABLES_BEFORE
 from py_aws_oidc.github.commands import Log
 from sandbox.runner.files import parse
 
@@ -15,7 +16,7 @@ def post(tmp_path, state: object = None, **environ: str) -> tuple[dict[str, str]
     path.touch()
     given = {"GITHUB_ENV": str(path), **environ}
     if state is not None:
-        given[f"STATE_{STATE}"] = state if isinstance(state, str) else json.dumps(state)
+        given[f"STATE_{VARIABLES_BEFORE}"] = state if isinstance(state, str) else json.dumps(state)
     stream = io.StringIO()
     cleanup.run(given, Log(stream))
     return dict(parse(path.read_text())), stream.getvalue()
@@ -40,7 +41,7 @@ def test_variables_that_were_all_unset_are_all_blanked(tmp_path):
     assert post(tmp_path, {"AWS_REGION": ""})[1] == "Blanked: AWS_REGION.\n"
 
 
-@pytest.mark.parametrize("state", [None, "", "{}", "[]", "not json", '{"AWS_REGION": 1}', "null"])
+@pytest.mark.parametrize("state", [None, "", "{}", "[]", "not json", '{"AWS_REGION": 1}', "null", "[" * 100_000])
 def test_a_step_that_exported_nothing_has_nothing_to_put_back(tmp_path, state):
     written, log = post(tmp_path, state)
 
@@ -50,3 +51,19 @@ def test_a_step_that_exported_nothing_has_nothing_to_put_back(tmp_path, state):
 
 def test_cleaning_up_can_be_switched_off(tmp_path):
     assert post(tmp_path, {"AWS_REGION": "x"}, AWS_SKIP_CLEANUP_STEP="true")[0] == {}
+
+
+def test_only_the_actions_own_variables_are_put_back(tmp_path):
+    assert post(tmp_path, {"LD_PRELOAD": "x", "bad name": "y", "AWS_REGION": "z"})[0] == {"AWS_REGION": "z"}
+
+
+def test_a_profile_is_taken_away(tmp_path):
+    places = profiles.locate({"HOME": str(tmp_path)})
+    with profiles.editing(places, None) as edit:
+        edit.add("dev", {"aws_access_key_id": "AKIA"}, "eu-west-1", overwrite=False)
+        edit.write()
+
+    _, log = post(tmp_path, **{f"STATE_{PROFILE_BEFORE}": edit.undo})
+
+    assert log == "Took away the profile dev, or made it what it was before.\n"
+    assert not (tmp_path / ".aws").exists()

@@ -1,40 +1,54 @@
-import io
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from py_aws_oidc import export
-from py_aws_oidc.aws.sts import Credentials, Session
-from py_aws_oidc.export import STATE, Exports
+from py_aws_oidc.aws.credentials import Credentials
+from py_aws_oidc.aws.sts import Session
+from py_aws_oidc.export import VARIABLES_BEFORE, Exports
 from py_aws_oidc.failure import Failure
-from py_aws_oidc.github.commands import Log
+from py_aws_oidc.inputs import Inputs
 from py_aws_oidc.secret import Secret
 from sandbox.runner.files import parse
 
 ARN = "arn:aws:sts::123456789012:assumed-role/deploy/GitHubActions"
-SESSION = Session(
-    Credentials(
-        Secret("ASIAKEY"), Secret("secret/key+"), Secret("token=="), datetime(2026, 11, 23, 13, tzinfo=UTC)
-    ),
-    ARN,
-    "123456789012",
+TEMPORARY = Credentials(
+    Secret("ASIAKEY"), Secret("secret/key+"), Secret("token=="), datetime(2026, 11, 23, 13, tzinfo=UTC)
 )
+LONG_LIVED = Credentials(Secret("AKIAKEY"), Secret("secret"))
+FILES = ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE")
 
 
-def exports(before: dict[str, str] | None = None, **choices: bool) -> Exports:
-    chosen = {"to_environment": True, "to_outputs": False, "mask_account": False} | choices
-    return export.exports(SESSION, "eu-west-1", before or {}, **chosen)
+def exports(
+    before: dict[str, str] | None = None,
+    *,
+    credentials: Credentials = TEMPORARY,
+    session: dict[str, bool] | None = None,
+    **inputs: str,
+) -> Exports:
+    given = {"aws_region": "eu-west-1"} | inputs
+    read = Inputs.read({f"INPUT_{name.upper().replace('_', '-')}": text for name, text in given.items()})
+    return export.exports(Session(credentials, ARN, "123456789012", **(session or {})), read, before or {})
 
 
-def plain(entries: dict[str, object]) -> dict[str, object]:
+def plain(entries) -> dict[str, str]:
     return {name: value.reveal() if isinstance(value, Secret) else value for name, value in entries.items()}
 
 
-def runner_files(tmp_path, *names: str) -> dict[str, str]:
+def runner_files(tmp_path: Path, *names: str) -> dict[str, str]:
     for name in names:
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text("BEFORE=1\n")
     return {name: str(tmp_path / name) for name in names}
+
+
+def written(tmp_path: Path, name: str) -> dict[str, str]:
+    return {key: value for key, value in parse((tmp_path / name).read_text()) if key != "BEFORE"}
+
+
+def write(given: Exports, environ: dict[str, str]) -> None:
+    export.write(given, "eu-west-1", environ)
 
 
 def test_later_steps_get_credentials_and_region():
@@ -47,25 +61,49 @@ def test_later_steps_get_credentials_and_region():
     }
 
 
+def test_a_key_without_a_token_blanks_the_token_of_another_key():
+    assert "AWS_SESSION_TOKEN" not in exports(credentials=LONG_LIVED).environment
+    assert exports({"AWS_SESSION_TOKEN": "old"}, credentials=LONG_LIVED).environment["AWS_SESSION_TOKEN"] == ""
+
+
 def test_the_environment_can_be_left_alone():
-    given = exports(to_environment=False)
+    given = exports(output_env_credentials="false")
 
     assert given.environment == {}
     assert given.state == {}
 
 
-@pytest.mark.parametrize("to_environment", [True, False])
+@pytest.mark.parametrize("session", [{"is_new": False}, {"is_new": False, "is_reused": True}], ids=str)
+def test_credentials_that_the_job_has_already_are_not_exported_again(session):
+    given = exports(session=session, output_credentials="true")
+
+    assert set(given.environment) == {"AWS_REGION", "AWS_DEFAULT_REGION"}
+    assert "aws-access-key-id" not in given.outputs
+
+
+def test_current_credentials_can_be_blanked():
+    given = exports(credentials=LONG_LIVED, unset_current_credentials="true")
+
+    assert plain(given.environment)["AWS_SESSION_TOKEN"] == ""
+    assert plain(given.environment)["AWS_ACCESS_KEY_ID"] == "AKIAKEY"
+
+
+@pytest.mark.parametrize("to_environment", ["true", "false"])
 def test_account_arn_and_expiration_are_outputs_in_every_mode(to_environment):
-    assert plain(exports(to_environment=to_environment).outputs) == {
+    assert plain(exports(output_env_credentials=to_environment).outputs) == {
         "aws-account-id": "123456789012",
         "authenticated-arn": ARN,
         "aws-expiration": "2026-11-23T13:00:00Z",
     }
 
 
+def test_an_expiration_that_nobody_knows_is_no_output():
+    assert "aws-expiration" not in exports(credentials=LONG_LIVED).outputs
+
+
 def test_credentials_are_outputs_only_when_asked_for():
     assert (
-        plain(exports(to_outputs=True).outputs).items()
+        plain(exports(output_credentials="true").outputs).items()
         >= {
             "aws-access-key-id": "ASIAKEY",
             "aws-secret-access-key": "secret/key+",
@@ -74,18 +112,11 @@ def test_credentials_are_outputs_only_when_asked_for():
     )
 
 
-def test_every_part_of_the_credentials_is_masked():
-    assert [secret.reveal() for secret in exports().masks] == ["ASIAKEY", "secret/key+", "token=="]
+def test_the_state_holds_what_the_variables_were_and_hides_it():
+    state = exports({"AWS_REGION": "us-east-1", "AWS_SESSION_TOKEN": "old", "OTHER": "x"}).state
 
-
-def test_the_account_is_masked_when_asked_for_and_the_arn_with_it():
-    assert {secret.reveal() for secret in exports(mask_account=True).masks} >= {"123456789012", ARN}
-
-
-def test_the_state_holds_what_the_variables_were():
-    state = plain(exports({"AWS_REGION": "us-east-1", "AWS_SESSION_TOKEN": "old", "OTHER": "x"}).state)
-
-    assert json.loads(str(state[STATE])) == {
+    assert "old" not in repr(state)
+    assert json.loads(plain(state)[VARIABLES_BEFORE]) == {
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "",
         "AWS_ACCESS_KEY_ID": "",
@@ -94,47 +125,106 @@ def test_the_state_holds_what_the_variables_were():
     }
 
 
-def test_masks_come_before_the_files(tmp_path):
-    environ = runner_files(tmp_path, "GITHUB_OUTPUT", "GITHUB_STATE")
-    stream = io.StringIO()
+def test_a_profile_takes_the_place_of_the_variables(tmp_path):
+    given = exports({"HOME": str(tmp_path)}, aws_profile="dev")
 
-    with pytest.raises(Failure, match="GITHUB_ENV"):
-        export.write(exports(), Log(stream), environ | {"GITHUB_ENV": str(tmp_path / "nowhere")})
+    assert given.environment == {}
+    assert given.profile is not None
+    assert plain(given.profile.settings) == {
+        "aws_access_key_id": "ASIAKEY",
+        "aws_secret_access_key": "secret/key+",
+        "aws_session_token": "token==",
+    }
 
-    assert stream.getvalue() == "::add-mask::ASIAKEY\n::add-mask::secret/key+\n::add-mask::token==\n"
+
+def test_with_both_a_profile_and_variables_the_profile_is_named_too(tmp_path):
+    given = exports({"HOME": str(tmp_path)}, aws_profile="dev", output_env_credentials="true")
+
+    assert given.environment["AWS_PROFILE"] == "dev"
+    assert "AWS_ACCESS_KEY_ID" in given.environment
 
 
-def test_nothing_is_written_when_a_file_is_not_named(tmp_path):
-    environ = runner_files(tmp_path, "GITHUB_OUTPUT", "GITHUB_STATE")
+def test_on_githubs_runner_the_files_are_announced_with_the_hosts_paths():
+    before = {"HOME": "/github/home", "RUNNER_WORKSPACE": "/srv/work/app"}
 
-    with pytest.raises(Failure, match="GITHUB_ENV is missing"):
-        export.write(exports(), Log(io.StringIO()), environ)
+    assert plain(exports(before, aws_profile="dev").environment) == {
+        "AWS_SHARED_CREDENTIALS_FILE": "/srv/work/_temp/_github_home/.aws/credentials",
+        "AWS_CONFIG_FILE": "/srv/work/_temp/_github_home/.aws/config",
+    }
 
-    assert [(tmp_path / name).read_text() for name in environ] == ["", ""]
+
+def test_credentials_that_are_kept_are_written_to_no_profile(tmp_path):
+    session = {"is_new": False, "is_reused": True}
+
+    assert exports({"HOME": str(tmp_path)}, session=session, aws_profile="dev").profile is None
 
 
 def test_all_three_files_are_written(tmp_path):
-    environ = runner_files(tmp_path, "GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE")
+    write(exports(), runner_files(tmp_path, *FILES))
 
-    export.write(exports(), Log(io.StringIO()), environ)
+    assert written(tmp_path, "GITHUB_ENV")["AWS_ACCESS_KEY_ID"] == "ASIAKEY"
+    assert written(tmp_path, "GITHUB_OUTPUT")["aws-account-id"] == "123456789012"
+    assert list(written(tmp_path, "GITHUB_STATE")) == [VARIABLES_BEFORE]
 
-    read = {name: dict(parse((tmp_path / name).read_text())) for name in environ}
-    assert read["GITHUB_ENV"]["AWS_ACCESS_KEY_ID"] == "ASIAKEY"
-    assert read["GITHUB_OUTPUT"]["aws-account-id"] == "123456789012"
-    assert list(read["GITHUB_STATE"]) == [STATE]
+
+@pytest.mark.parametrize("missing", FILES)
+def test_when_one_file_cannot_be_opened_none_is_written(tmp_path, missing):
+    environ = runner_files(tmp_path, *FILES) | {missing: str(tmp_path / "nowhere")}
+
+    with pytest.raises(Failure, match=missing):
+        write(exports(output_credentials="true"), environ)
+
+    assert [(tmp_path / name).read_text() for name in FILES] == ["BEFORE=1\n"] * 3
+
+
+@pytest.mark.parametrize("full", FILES)
+def test_when_one_file_cannot_be_written_the_others_are_taken_back(tmp_path, monkeypatch, full):
+    environ = runner_files(tmp_path, *FILES) | {"HOME": str(tmp_path)}
+    append = export.AllOrNothing.append
+
+    def failing(self, file, entries) -> None:
+        append(self, file, entries)
+        if file.variable == full:
+            raise Failure("No space.", why="full", fix="wait")
+
+    monkeypatch.setattr(export.AllOrNothing, "append", failing)
+
+    with pytest.raises(Failure, match=r"No space"):
+        write(exports(environ, aws_profile="dev", output_env_credentials="true"), environ)
+
+    assert [(tmp_path / name).read_text() for name in FILES] == ["BEFORE=1\n"] * 3
+    assert not (tmp_path / ".aws").exists()
+
+
+@pytest.mark.parametrize("missing", ["GITHUB_ENV", "GITHUB_OUTPUT"])
+def test_a_file_that_is_not_named_is_told_before_anything_is_written(tmp_path, missing):
+    environ = runner_files(tmp_path, *FILES)
+    del environ[missing]
+
+    with pytest.raises(Failure, match=f"{missing} is missing"):
+        write(exports(), environ)
+
+    assert [(tmp_path / name).read_text() for name in environ] == ["BEFORE=1\n"] * 2
 
 
 def test_a_runner_without_state_is_put_up_with(tmp_path):
-    environ = runner_files(tmp_path, "GITHUB_ENV", "GITHUB_OUTPUT")
+    write(exports(), runner_files(tmp_path, "GITHUB_ENV", "GITHUB_OUTPUT"))
 
-    export.write(exports(), Log(io.StringIO()), environ)
-
-    assert (tmp_path / "GITHUB_ENV").read_text()
+    assert written(tmp_path, "GITHUB_ENV")
 
 
 def test_a_run_that_exports_no_variables_needs_no_environment_file(tmp_path):
-    environ = runner_files(tmp_path, "GITHUB_OUTPUT")
+    write(exports(output_env_credentials="false"), runner_files(tmp_path, "GITHUB_OUTPUT", "GITHUB_STATE"))
 
-    export.write(exports(to_environment=False), Log(io.StringIO()), environ)
+    assert written(tmp_path, "GITHUB_OUTPUT")
+    assert written(tmp_path, "GITHUB_STATE") == {}
 
-    assert (tmp_path / "GITHUB_OUTPUT").read_text()
+
+def test_a_profile_is_written_and_what_undoes_it_is_kept(tmp_path):
+    environ = runner_files(tmp_path, *FILES) | {"HOME": str(tmp_path)}
+
+    write(exports(environ, aws_profile="dev"), environ)
+
+    assert "[dev]\naws_access_key_id = ASIAKEY\n" in (tmp_path / ".aws" / "credentials").read_text()
+    assert (tmp_path / ".aws" / "config").read_text() == "[profile dev]\nregion = eu-west-1\n"
+    assert list(written(tmp_path, "GITHUB_STATE")) == [export.PROFILE_BEFORE]

@@ -1,5 +1,6 @@
 import io
 import os
+import signal
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from py_aws_oidc import action, cleanup
 from py_aws_oidc.__main__ import main
+from py_aws_oidc.failure import Failure
 
 
 def called(*arguments: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
@@ -25,7 +27,7 @@ def test_main_without_inputs_is_one_error():
     status, log = called()
 
     assert status == 1
-    assert log.startswith("::error title=No AWS credentials::2 inputs of this step cannot be used")
+    assert log.startswith("::error title=No AWS credentials::1 input of this step cannot be used")
     assert log.count("\n") == 1
 
 
@@ -67,10 +69,41 @@ def test_a_fault_of_the_program_is_an_error_without_a_traceback(monkeypatch):
     assert "s3cret" not in log
 
 
-def test_a_traceback_is_shown_to_who_asks(monkeypatch):
-    monkeypatch.setattr(cleanup, "run", raising(KeyError("x")))
+@pytest.mark.parametrize("stage", ["main", "post"])
+def test_where_it_happened_is_shown_to_who_asks_but_no_text_of_an_exception(monkeypatch, stage):
+    monkeypatch.setattr(action if stage == "main" else cleanup, "run", raising(KeyError("s3cret")))
 
-    assert "Traceback" in called("post", environ={"SHOW_STACK_TRACE": "true"})[1]
+    log = called(stage, environ={"SHOW_STACK_TRACE": "true"})[1]
+
+    assert "KeyError\n  File " in log
+    assert "s3cret" not in log
+
+
+def test_the_first_cause_is_shown_first(monkeypatch):
+    error = ValueError("b")
+    error.__cause__ = KeyError("a")
+    monkeypatch.setattr(action, "run", raising(error))
+
+    log = called(environ={"SHOW_STACK_TRACE": "true"})[1]
+
+    assert log.index("KeyError") < log.index("ValueError")
+
+
+def test_a_post_that_fails_does_not_say_that_there_are_no_credentials(monkeypatch):
+    monkeypatch.setattr(cleanup, "run", raising(Failure("No.", why="Why.", fix="Fix.")))
+
+    assert called("post")[1].startswith("::error title=AWS variables not put back::No.")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_of_the_runner_is_an_error_and_no_traceback(monkeypatch, number):
+    monkeypatch.setattr(action, "run", lambda *_: signal.raise_signal(number))
+
+    status, log = called()
+
+    assert status == 1
+    assert "The step was cancelled, and nothing was handed to later steps." in log
+    assert "Traceback" not in log
 
 
 def test_a_message_is_utf_8_whatever_the_locale_says():

@@ -13,15 +13,25 @@ def test_without_a_proxy_the_call_is_direct():
     assert proxies() == {}
 
 
-def test_a_proxy_is_taken_from_the_environment_by_scheme():
-    assert proxies(HTTPS_PROXY="http://p:1", HTTP_PROXY="http://p:2") == {
-        "https": "http://p:1",
-        "http": "http://p:2",
-    }
+BOTH = {"http": "http://p:1", "https": "http://p:1"}
+OTHER = "http://other:1"
 
 
-def test_the_variable_in_lower_case_goes_first():
-    assert proxies(HTTPS_PROXY="http://p:1", https_proxy="http://p:2") == {"https": "http://p:2"}
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"])
+def test_one_proxy_is_for_both_schemes(variable):
+    assert proxies(**{variable: "http://p:1"}) == BOTH
+
+
+def test_lower_case_goes_before_capitals_and_https_before_http():
+    assert proxies(https_proxy="http://p:1", HTTPS_PROXY=OTHER, http_proxy=OTHER) == BOTH
+    assert proxies(HTTPS_PROXY="http://p:1", http_proxy=OTHER) == BOTH
+    assert proxies(http_proxy="http://p:1", HTTP_PROXY=OTHER) == BOTH
+
+
+def test_the_inputs_go_before_the_variables():
+    network = Network.read({"https_proxy": OTHER, "no_proxy": "*"}, proxy="http://p:1", no_proxy="example.com")
+
+    assert network.proxies_for(STS) == BOTH
 
 
 def test_a_blank_variable_is_none():
@@ -40,13 +50,13 @@ def test_hosts_in_no_proxy_are_not_proxied(no_proxy):
 
 @pytest.mark.parametrize("no_proxy", ["example.com", "s3.amazonaws.com", ""])
 def test_other_hosts_are(no_proxy):
-    assert proxies(https_proxy="http://p:1", NO_PROXY=no_proxy) == {"https": "http://p:1"}
+    assert proxies(https_proxy="http://p:1", NO_PROXY=no_proxy) == BOTH
 
 
 def test_the_environment_of_the_process_itself_is_not_asked(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
 
-    assert proxies(https_proxy="http://p:1") == {"https": "http://p:1"}
+    assert proxies(https_proxy="http://p:1") == BOTH
 
 
 def test_the_first_certificate_file_that_is_there_is_trusted(tmp_path):
@@ -58,8 +68,13 @@ def test_the_first_certificate_file_that_is_there_is_trusted(tmp_path):
     assert network.missing == (("AWS_CA_BUNDLE", "/no/such.pem"),)
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "-----BEGIN CERTIFICATE-----\nMII=", "\0"])
+def test_what_can_be_no_file_is_a_file_that_is_missing(name):
+    assert Network.read({"AWS_CA_BUNDLE": name}).missing == (("AWS_CA_BUNDLE", name),)
+
+
 def test_without_any_file_the_libraries_own_certificates_are_trusted():
-    assert Network(proxies={}, no_proxy="", certificates=None).verify is True
+    assert Network().verify is True
 
 
 @pytest.mark.parametrize("url", [STS, "http://127.0.0.1/x", "http://localhost:8080", "http://[::1]/"])

@@ -1,68 +1,67 @@
-"""The whole run on one page: environment, inputs, ID token, session, exports."""
+"""The whole run on one page: environment, inputs, plan, session, exports."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 
-from py_aws_oidc import export
+from py_aws_oidc import export, surroundings
 from py_aws_oidc.aws import sts
-from py_aws_oidc.explain import report
+from py_aws_oidc.clock import Clock
+from py_aws_oidc.failure import Failure
 from py_aws_oidc.github import idtoken
 from py_aws_oidc.github.commands import Log
-from py_aws_oidc.github.context import Context
 from py_aws_oidc.inputs import Inputs
+from py_aws_oidc.interrupts import time_limit
 from py_aws_oidc.network import Network
-from py_aws_oidc.secret import Secret
-from py_aws_oidc.surroundings import remarks
+from py_aws_oidc.plan import plan
+from py_aws_oidc.retry import Retry
+from py_aws_oidc.signin import SignIn
 
 
-def run(environ: Mapping[str, str], log: Log, clock: Callable[[], datetime]) -> None:
-    """Exchange the job's ID token for AWS credentials and hand them to later steps.
+def run(environ: Mapping[str, str], log: Log, clock: Clock) -> None:
+    """Get AWS credentials as the inputs say, and hand them to later steps.
 
-    Everything that can fail comes before the first export. Raises Failure; `clock` tells the time in UTC.
+    Everything that can fail comes before the first export. Raises Failure.
     """
     inputs = Inputs.read(environ)
-    role = inputs.role_to_assume
-    if inputs.mask_aws_account_id:
-        log.mask(Secret(role.account))  # before any message can name the role
-    network = Network.read(environ)
-    for remark in remarks(environ, network):
-        log.warning(remark, title="Not used")
+    for secret in inputs.secrets():
+        log.mask(secret)
+    network = Network.read(environ, proxy=inputs.http_proxy, no_proxy=inputs.no_proxy)
+    for remark in surroundings.remarks(environ, network, inputs.sts_endpoint):
+        log.warning(remark, title="Surroundings")
+    chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
+    endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network)
+    retry = Retry(1 if inputs.disable_retry else inputs.retry_max_attempts, clock, log.info)
+    sign_in = SignIn(inputs, export.without_unset(environ, inputs), endpoint, retry, log)
 
-    request = idtoken.IdTokenRequest.read(environ, Context.read(environ))
-    token = idtoken.fetch(request, inputs.audience, network)
-    log.mask(token)
-    identity = idtoken.inspect(token, inputs.audience, clock())
+    with time_limit(inputs.action_timeout_s):
+        session = sign_in.existing() or sign_in.by(chosen)
+    check_account(session, inputs)
 
-    try:
-        session = sts.assume_role_with_web_identity(
-            sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network),
-            role_arn=role.arn,
-            role_session_name=inputs.role_session_name,
-            web_identity_token=identity.token,
-            duration_seconds=inputs.role_duration_seconds,
-            now=clock(),
+    exports = export.exports(session, inputs, environ)
+    for remark in exports.remarks:
+        log.warning(remark, title="Profile")
+    export.write(exports, inputs.aws_region, environ)
+    tell(session, exports, inputs, log)
+
+
+def check_account(session: sts.Session, inputs: Inputs) -> None:
+    """Raise Failure when the credentials are for an account that the workflow did not mean."""
+    if inputs.allowed_account_ids and session.account not in inputs.allowed_account_ids:
+        raise Failure(
+            f"The credentials are for AWS account {session.account}, which is not allowed here; nothing was exported.",
+            why=f"allowed-account-ids lists {', '.join(inputs.allowed_account_ids)}.",
+            fix="use a role or keys of an account in this list, or add the account to it.",
         )
-    except sts.Refused as refused:
-        raise report.explain(
-            refused,
-            role=role,
-            audience=inputs.audience,
-            seconds=inputs.role_duration_seconds,
-            claims=identity.claims,
-        ) from refused
 
-    exports = export.exports(
-        session,
-        inputs.aws_region,
-        environ,
-        to_environment=inputs.output_env_credentials,
-        to_outputs=inputs.output_credentials,
-        mask_account=inputs.mask_aws_account_id,
-    )
-    export.write(exports, log, environ)
+
+def tell(session: sts.Session, exports: export.Exports, inputs: Inputs, log: Log) -> None:
+    """Say to a person who they are now, where, until when, and what later steps have of it."""
+    expiration = session.credentials.expiration
+    until = f", until {expiration:%Y-%m-%d %H:%M:%S} UTC" if expiration else ""
     log.info(f"Signed in to AWS account {session.account} as {session.arn}")
-    log.info(f"in {inputs.aws_region}, until {session.credentials.expiration:%Y-%m-%d %H:%M:%S} UTC.")
+    log.info(f"in {inputs.aws_region}{until}.")
+    if exports.profile:
+        log.info(f"Later steps have the profile {exports.profile.name}.")
     if exports.environment:
         log.info(f"Later steps have {', '.join(exports.environment)}.")

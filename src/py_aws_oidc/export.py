@@ -1,83 +1,134 @@
-"""Sessions become what later steps see: variables, outputs, and a state for post.
+"""A session becomes what later steps see: variables, outputs, a profile, and a state for post.
 
-The order is that of harm: masks before anything can print, then what undoes, then what gives.
+Whatever is secret has been masked by now. The order is that of harm: first what undoes, then what gives.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from py_aws_oidc.aws import profiles
+from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.sts import Session
-from py_aws_oidc.github.commands import Log
-from py_aws_oidc.github.files import CommandFile
+from py_aws_oidc.github.files import AllOrNothing, CommandFile, owner
+from py_aws_oidc.inputs import Inputs
+from py_aws_oidc.interrupts import uninterrupted
 from py_aws_oidc.secret import Secret
 
-STATE = "variables_before"
+VARIABLES_BEFORE = "variables_before"
+PROFILE_BEFORE = "profile_before"
+REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
+FILES = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+# All the variables that a run may set, and so all that post may put back.
+VARIABLES = (*REGION, *KEYS, *FILES, "AWS_PROFILE")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile to write, and where."""
+
+    name: str
+    places: profiles.Places
+    settings: Mapping[str, Secret]
+    overwrite: bool
 
 
 @dataclass(frozen=True)
 class Exports:
     """All that a run hands on; made only when everything has succeeded."""
 
-    masks: tuple[Secret, ...]
-    state: Mapping[str, str | Secret]
     environment: Mapping[str, str | Secret]
     outputs: Mapping[str, str | Secret]
+    state: Mapping[str, str | Secret] = field(default_factory=dict)
+    profile: Profile | None = None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What must be said of where the profile goes."""
+        return self.profile.places.remarks if self.profile else ()
 
 
-def exports(  # noqa: PLR0913 - each is a decision of the workflow's author
-    session: Session,
-    region: str,
-    before: Mapping[str, str],
-    *,
-    to_environment: bool,
-    to_outputs: bool,
-    mask_account: bool,
-) -> Exports:
-    """Decide what later steps see of the session; `before` is the environment of this step."""
-    credentials = session.credentials
-    secrets = {
-        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
-        "AWS_SESSION_TOKEN": credentials.session_token,
-    }
+def exports(session: Session, inputs: Inputs, before: Mapping[str, str]) -> Exports:
+    """Decide what later steps see of the session; `before` is the environment of this step.
+
+    Raises Failure when the profile cannot be put where later steps find it.
+    """
+    keys: dict[str, Secret] = _keys(session.credentials)
     environment: dict[str, str | Secret] = {}
-    if to_environment:
-        environment = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **secrets}
+    if to_environment(inputs):
+        if inputs.unset_current_credentials:
+            environment |= dict.fromkeys(KEYS, "")
+        environment |= dict.fromkeys(REGION, inputs.aws_region)
+        if session.is_new:
+            # A token that is left from other credentials would spoil a key that has none.
+            environment |= {"AWS_SESSION_TOKEN": ""} if before.get("AWS_SESSION_TOKEN") else {}
+            environment |= keys
+    profile = None
+    if inputs.aws_profile and not session.is_reused:
+        settings = {name.lower(): secret for name, secret in keys.items()}
+        profile = Profile(
+            inputs.aws_profile, profiles.locate(before), settings, overwrite=inputs.overwrite_aws_profile
+        )
+        environment |= profile.places.announced
+        environment |= {"AWS_PROFILE": inputs.aws_profile} if to_environment(inputs) else {}
+    was = {name: before.get(name, "") for name in environment}
     return Exports(
-        masks=(*secrets.values(), *([Secret(session.account), Secret(session.arn)] if mask_account else [])),
-        state={STATE: Secret(_variables(before, environment))} if environment else {},
         environment=environment,
-        outputs={
-            "aws-account-id": session.account,
-            "authenticated-arn": session.arn,
-            "aws-expiration": iso_8601(credentials.expiration),
-            **({_output(name): secret for name, secret in secrets.items()} if to_outputs else {}),
-        },
+        outputs=_outputs(session, keys if inputs.output_credentials and session.is_new else {}),
+        # One state for all, so that post finds all of them or none.
+        state={VARIABLES_BEFORE: Secret(json.dumps(was))} if was else {},
+        profile=profile,
     )
 
 
-def write(given: Exports, log: Log, environ: Mapping[str, str]) -> None:
-    """Carry out the exports, in an order in which a cut in between is harmless.
+def to_environment(inputs: Inputs) -> bool:
+    """Whether later steps get variables: a profile is there instead of them, unless both are asked for."""
+    if inputs.output_env_credentials is None:
+        return inputs.aws_profile is None
+    return inputs.output_env_credentials
 
-    Raises Failure when one of the runner's files is missing or cannot be written.
+
+def write(given: Exports, region: str, environ: Mapping[str, str]) -> None:
+    """Carry out the exports, all or none of them, in an order in which a cut in between is harmless.
+
+    Raises Failure when a file is missing or cannot be written.
     """
-    files = [
-        (CommandFile.named(environ, variable), entries)
-        for variable, entries in (
-            ("GITHUB_STATE", given.state if environ.get("GITHUB_STATE") else {}),
-            ("GITHUB_OUTPUT", given.outputs),
-            ("GITHUB_ENV", given.environment),
-        )
-        if entries
-    ]
-    for secret in given.masks:
-        log.mask(secret)
-    for file, entries in files:
-        file.append(entries)
+    outputs = CommandFile.named(environ, "GITHUB_OUTPUT")
+    environment = CommandFile.named(environ, "GITHUB_ENV") if given.environment else None
+    # Under nektos/act and its kin there may be no state.
+    state = CommandFile.named(environ, "GITHUB_STATE") if environ.get("GITHUB_STATE") else None
+    with ExitStack() as waiting:
+        edit = waiting.enter_context(_profile(given.profile, region, environ))
+        # Another step may have kept us waiting until here; from here on nothing may come in between.
+        with uninterrupted(), waiting.pop_all(), AllOrNothing(filter(None, (state, outputs, environment))) as files:
+            undo = {PROFILE_BEFORE: Secret(edit.undo)} if edit else {}
+            if state and (given.state or undo):
+                files.append(state, {**given.state, **undo})
+            if edit:
+                edit.write()
+            files.append(outputs, given.outputs)
+            if environment:
+                files.append(environment, given.environment)
+
+
+@contextmanager
+def _profile(profile: Profile | None, region: str, environ: Mapping[str, str]) -> Iterator[profiles.Edit | None]:
+    if profile is None:
+        yield None
+        return
+    with profiles.editing(profile.places, owner(environ)) as edit:
+        edit.add(profile.name, profile.settings, region, overwrite=profile.overwrite)
+        yield edit
+
+
+def without_unset(environ: Mapping[str, str], inputs: Inputs) -> Mapping[str, str]:
+    """The environment as the calls are to see it, once unset-current-credentials has blanked its part."""
+    return {**environ, **dict.fromkeys((*KEYS, *REGION), "")} if inputs.unset_current_credentials else environ
 
 
 def iso_8601(moment: datetime) -> str:
@@ -85,10 +136,16 @@ def iso_8601(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _variables(before: Mapping[str, str], names: Iterable[str]) -> str:
-    # One state for all, so that post finds all of them or none.
-    return json.dumps({name: before.get(name, "") for name in names})
+def _keys(credentials: Credentials) -> dict[str, Secret]:
+    parts = (credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
+    return {name: part for name, part in zip(KEYS, parts, strict=True) if part}
 
 
-def _output(variable: str) -> str:
-    return variable.lower().replace("_", "-")
+def _outputs(session: Session, keys: Mapping[str, Secret]) -> dict[str, str | Secret]:
+    expiration = session.credentials.expiration
+    return {
+        "aws-account-id": session.account,
+        "authenticated-arn": session.arn,
+        **({"aws-expiration": iso_8601(expiration)} if expiration else {}),
+        **{name.lower().replace("_", "-"): part for name, part in keys.items()},
+    }

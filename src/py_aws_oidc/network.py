@@ -1,10 +1,12 @@
-"""How the two calls leave the machine: proxies and certificates, decided once from the environment."""
+"""How the calls leave the machine: proxy and certificates, decided once from the inputs and the environment."""
 
 from __future__ import annotations
 
+import ipaddress
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -15,48 +17,63 @@ READ_TIMEOUT_SECONDS = 10
 _SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 # First come, first served: the SDKs' own variable, then those of requests and OpenSSL.
 _CERTIFICATE_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+# One proxy for both schemes, as in the action that this one replaces; lower case goes first, as in curl.
+_PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
+_NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
 
 
 @dataclass(frozen=True)
 class Network:
-    """Proxies by scheme, the hosts they are not for, and the file of trusted certificates.
+    """The proxy, the hosts it is not for, and the file of trusted certificates.
 
     `missing` names the variables whose certificate file is not there, with the file.
     """
 
-    proxies: Mapping[str, str]
-    no_proxy: str
-    certificates: str | None
+    proxy: str | None = None
+    no_proxy: str = ""
+    certificates: str | None = None
     missing: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Self:
-        """Read the proxy and certificate variables; in lower case they go before those in capitals."""
+    def read(cls, environ: Mapping[str, str], *, proxy: str | None = None, no_proxy: str | None = None) -> Self:
+        """Read the variables of proxies and certificates; what the inputs say goes before them."""
 
-        def either(variable: str) -> str:
-            return (environ.get(variable) or environ.get(variable.upper()) or "").strip()
+        def first(variables: tuple[str, ...]) -> str:
+            return next((text for v in variables if (text := environ.get(v, "").strip())), "")
 
         named = [(v, environ[v]) for v in _CERTIFICATE_VARIABLES if environ.get(v)]
-        found = [file for _, file in (*named, ("", _SYSTEM_CERTIFICATES)) if Path(file).is_file()]
+        found = [file for _, file in (*named, ("", _SYSTEM_CERTIFICATES)) if os.path.isfile(file)]  # noqa: PTH113 - a Path raises for a name that is too long
         return cls(
-            proxies={s: either(f"{s}_proxy") for s in ("http", "https") if either(f"{s}_proxy")},
-            no_proxy=either("no_proxy"),
+            proxy=proxy or first(_PROXY_VARIABLES) or None,
+            no_proxy=no_proxy or first(_NO_PROXY_VARIABLES),
             certificates=found[0] if found else None,
-            missing=tuple((variable, file) for variable, file in named if not Path(file).is_file()),
+            missing=tuple((variable, file) for variable, file in named if file not in found),
         )
 
     def proxies_for(self, url: str) -> dict[str, str]:
         """The proxies for a call to this URL: none for loopback and for what no_proxy lists."""
         from requests.utils import should_bypass_proxies
 
-        if not self.proxies or is_loopback(url) or should_bypass_proxies(url, self.no_proxy):
+        if not self.proxy or is_loopback(url) or should_bypass_proxies(_with_port(url), self.no_proxy):
             return {}
-        return dict(self.proxies)
+        return {"http": self.proxy, "https": self.proxy}
+
+    @property
+    def verified_by(self) -> str:
+        """Which certificates are trusted, for a message."""
+        return self.certificates or "the certificates of certifi"
 
     @property
     def verify(self) -> str | bool:
         """The `verify` of requests and boto3: a file, or True for the certificates that they bring."""
         return self.certificates or True
+
+
+def _with_port(url: str) -> str:
+    """The URL with its port said, so that `host:443` in no_proxy is found."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].removesuffix(f':{parts.port}')}:{port}"
 
 
 def is_private(url: str) -> bool:
@@ -65,14 +82,23 @@ def is_private(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)))
+    # Parsers do not agree on where a host begins behind a backslash, and a user name would replace the bearer token.
+    if not re.fullmatch(r"[!-\[\]-~]+", url) or "@" in parts.netloc or not parts.hostname:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
+
+
+def host_of(url: str) -> str:
+    """The URL's host, empty if it has none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def is_loopback(url: str) -> bool:
     """Whether the URL's host is this machine itself, by name or by address."""
-    import ipaddress
-
-    host = urlsplit(url).hostname or ""
+    host = host_of(url)
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from py_aws_oidc.network import Network
+from py_aws_oidc.network import Network, is_private
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,15 @@ TABLE = (
     Variables(
         ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
         heeded=False,
-        why="the exchange of an ID token is not signed",
+        why="the exchange of an ID token is not signed; only role-chaining and a job without ID token use them",
     ),
     Variables(
         ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
         heeded=False,
-        why="no shared file is read",
+        why="no shared file is read, but by role-chaining and in a job without ID token",
     ),
-    Variables(("AWS_REGION", "AWS_DEFAULT_REGION"), heeded=False, why="the input aws-region says it"),
+    Variables(("AWS_REGION",), heeded=True, why="it fills a blank aws-region"),
+    Variables(("AWS_DEFAULT_REGION",), heeded=False, why="the input aws-region says it"),
     Variables(
         ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"),
         heeded=False,
@@ -54,13 +55,18 @@ TABLE = (
     Variables(
         ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
         heeded=True,
-        why="for both calls, in lower case too; loopback is never proxied",
+        why="for all calls, in lower case too, unless http-proxy and no-proxy say else; loopback is never proxied",
     ),
 )
 
 
-def remarks(environ: Mapping[str, str], network: Network) -> Iterator[str]:
-    """What must be said of the variables before the calls."""
+def remarks(environ: Mapping[str, str], network: Network, sts_endpoint: str | None = None) -> Iterator[str]:
+    """What must be said of the variables, and of where the calls go, before they are made."""
+    if sts_endpoint and not is_private(sts_endpoint):
+        yield (
+            f"sts-endpoint is {sts_endpoint}, which is neither https nor on this machine: the token and the "
+            "credentials go over the network in clear text."
+        )
     for row in TABLE:
         for name in row.names:
             if row.said and environ.get(name):

@@ -60,6 +60,8 @@ def main(out: TextIO) -> int:
 
         tell.chapter(f"The workflow in {job.repository} has this step, and no secret")
         tell.lines(WORKFLOW.format(role=role))
+        tell.lines(f"\nand report.py is\n\n{textwrap.indent(LATER_STEP, '  ')}")
+        tell.lines("In the logs below, sts-endpoint says that AWS is on this machine today.")
 
         tell.chapter("A push to main: the step's log, as GitHub shows it")
         with _job(world, job, engine) as run:
@@ -76,7 +78,10 @@ def main(out: TextIO) -> int:
             put_back = not any(run.env.get(name) for name in signed_in.env)
 
         tell.chapter("A push to another branch: the same step is refused, and says why")
-        with _job(world, replace(job, ref="refs/heads/feature"), engine) as run:
+        feature = replace(job, ref="refs/heads/feature")
+        with _job(world, feature, engine) as run:
+            tell.lines(f"The role trusts  {job.sub}")
+            tell.lines(f"This token says  {feature.sub}\n")
             refused = _step(run, world, role, engine)
             tell.log(refused)
 

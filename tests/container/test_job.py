@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from sandbox.faults import Fault
 from sandbox.job import Job
-from sandbox.runner import Engine, JobRun, Mode, StepResult, work_folder
+from sandbox.runner import Cancel, Engine, JobRun, Mode, StepResult, work_folder
 from sandbox.world import World, github_trust
 
 pytestmark = pytest.mark.container
@@ -38,7 +40,9 @@ class Place:
         with JobRun(job, work=self.work, mode=mode, engine=self.engine, id_token=request, **more) as run:
             yield run
 
-    def step(self, run: JobRun, *, env: dict[str, object] | None = None, **inputs: object) -> StepResult:
+    def step(
+        self, run: JobRun, *, env: dict[str, object] | None = None, cancel: Cancel | None = None, **inputs: object
+    ) -> StepResult:
         given = {
             "aws_region": "us-east-1",
             "role_to_assume": self.role,
@@ -49,6 +53,7 @@ class Place:
             with_={name.replace("_", "-"): value for name, value in given.items()},
             env=env,
             image=self.image,
+            cancel=cancel,
         )
 
     def who(self, later: StepResult) -> str:
@@ -280,7 +285,7 @@ def test_every_input_invalid_at_once_is_one_message(place):
         step = place.step(
             run,
             aws_region="us-east-1\nEVIL=1",
-            role_to_assume="deploy",
+            role_to_assume="arn:aws:s3:::bucket",
             audience="a\nb",
             role_session_name="::add-mask::x",
             role_duration_seconds="soon",
@@ -292,4 +297,144 @@ def test_every_input_invalid_at_once_is_one_message(place):
 
     (annotation,) = step.annotations
     assert annotation.message.startswith("9 inputs of this step cannot be used")
+    assert (step.env, step.outputs, step.state) == ({}, {}, {})
+
+
+def other_account(place: Place) -> str:
+    """A role in another account that the first role may assume."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": place.role},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    }
+    trust = {"Version": "2012-10-17", "Statement": [statement]}
+    return place.world.create_role("audit", trust=trust, account="210987654321")
+
+
+def named(place: Place, later: StepResult) -> str:
+    """Whose credentials the profile holds that a later step found, by asking AWS with what it printed."""
+    assert later.outcome == "success", later.log
+    seen = dict(line.text.split(" = ", 1) for line in later.raw if line.text.startswith("aws_"))
+    keys = {
+        "AccessKeyId": seen["aws_access_key_id"],
+        "SecretAccessKey": seen["aws_secret_access_key"],
+        "SessionToken": seen["aws_session_token"],
+    }
+    return place.world.client("sts", keys).get_caller_identity()["Arn"]
+
+
+SHOW_PROFILE = ["sh", "-c", 'cat "$AWS_SHARED_CREDENTIALS_FILE"; env']
+AUDIT = "arn:aws:sts::210987654321:assumed-role/audit/GitHubActions"
+PROFILE = "arn:aws:sts::123456789012:assumed-role/deploy/profile"
+
+
+@pytest.mark.parametrize("mode", [Mode.HOST, Mode.JOB_CONTAINER, Mode.OLD_RUNNER], ids=lambda mode: mode.name)
+def test_three_steps_serve_three_kinds_of_later_steps_and_unwind(place, mode):
+    with place.job(mode=mode) as run:
+        first = place.step(run)
+        second = place.step(run, role_to_assume=other_account(place), role_chaining=True)
+        third = place.step(run, aws_profile="deploy", role_session_name="profile")
+        later = [
+            run.host(SHOW_PROFILE),
+            run.in_job_container(SHOW_PROFILE, image=place.image),
+            run.docker_action(place.image, entrypoint="/bin/sh", args=SHOW_PROFILE[1:]),
+        ]
+        posts = run.post()
+
+    assert [step.outcome for step in (first, second, third)] == ["success"] * 3
+    assert [place.who(step) for step in later] == [AUDIT] * 3
+    assert [named(place, step) for step in later] == [PROFILE] * 3
+    assert [post.outcome for post in posts] == ["success"] * 3
+    assert dict(posts[0].env) == {"AWS_SHARED_CREDENTIALS_FILE": "", "AWS_CONFIG_FILE": ""}
+    assert {name: posts[1].env[name] for name in VARIABLES} == dict(first.env)
+    assert dict(posts[2].env) == dict.fromkeys(VARIABLES, "")
+    assert run.leftovers == ()
+
+
+def test_a_profile_is_the_runners_own_file_that_nobody_else_may_read(place):
+    with place.job() as run:
+        place.step(run, aws_profile="deploy")
+        folder = run.layout.temp / "_github_home" / ".aws"
+        modes = {
+            path.name: (path.stat().st_mode & 0o777, path.stat().st_uid) for path in (folder, *folder.iterdir())
+        }
+        owner = run.layout.temp.stat().st_uid
+        run.post()
+
+        assert not folder.exists()
+
+    assert modes == {".aws": (0o700, owner), "credentials": (0o600, owner), "config": (0o600, owner)}
+
+
+def test_sdks_read_the_profile_in_another_container_action(place):
+    ask = "import boto3; print(boto3.Session(profile_name='deploy').client('sts').get_caller_identity()['Arn'])"
+    with place.job(env={"AWS_ENDPOINT_URL_STS": place.world.aws_url}) as run:
+        place.step(run, aws_profile="deploy")
+        later = run.docker_action(place.image, entrypoint="/usr/bin/python3", args=["-I", "-c", ask])
+
+    assert later.raw[-1].text == ARN
+
+
+def test_two_profiles_stand_side_by_side_and_go_one_by_one(place):
+    with place.job() as run:
+        place.step(run, aws_profile="one")
+        place.step(run, aws_profile="two")
+        file = run.layout.temp / "_github_home" / ".aws" / "credentials"
+        both = file.read_text()
+        second, first = run.post()
+
+    assert both.index("[one]") < both.index("[two]")
+    assert any("Took away the profile two" in line for line in second.log)
+    assert any("Took away the profile one" in line for line in first.log)
+    assert run.leftovers == ()
+
+
+def test_a_profile_that_is_there_already_is_refused_and_stays(place):
+    with place.job() as run:
+        place.step(run, aws_profile="one", role_session_name="first")
+        again = place.step(run, aws_profile="one", role_session_name="second")
+        kept = named(place, run.host(SHOW_PROFILE))
+
+    assert again.outcome == "failure"
+    assert (again.env, again.outputs, again.state) == ({}, {}, {})
+    assert kept.endswith("/first")
+
+
+def test_a_token_file_outside_of_the_container_is_told_with_the_way_out(place):
+    with place.job() as run:
+        step = place.step(run, web_identity_token_file="/var/run/secrets/eks.amazonaws.com/serviceaccount/token")
+
+    assert "which sees only the workspace and HOME of the job" in step.annotations[0].message
+
+
+def test_a_token_file_in_the_workspace_is_exchanged(place):
+    with place.job() as run:
+        token = place.world.issuer.mint(Job(), "sts.amazonaws.com")
+        (run.layout.workspace / "token").write_text(token)
+        step = place.step(run, web_identity_token_file="token")
+
+    assert step.outputs["authenticated-arn"] == ARN
+
+
+def test_a_shared_credentials_file_of_the_host_is_told_to_be_out_of_reach(place):
+    with place.job(env={"AWS_SHARED_CREDENTIALS_FILE": "/home/runner/.aws/credentials"}) as run:
+        step = place.step(run, aws_profile="one")
+
+    assert step.outcome == "failure"
+    assert "/home/runner/.aws/credentials" in step.annotations[0].message
+
+
+@pytest.mark.parametrize("number", ["INT", "TERM"])
+def test_a_step_that_is_cancelled_ends_at_once_and_exports_nothing(place, number):
+    waits = (0.0, 30.0) if number == "TERM" else (30.0, 30.0)
+    held = Event()
+    place.world.faults.script("AssumeRoleWithWebIdentity", always=Fault(hold=held))
+    try:
+        with place.job(step_debug=True) as run:
+            step = place.step(run, cancel=Cancel(at="Starting from", waits=waits))
+    finally:
+        held.set()
+
+    assert step.outcome == "cancelled"
+    assert step.exit_code == 1
     assert (step.env, step.outputs, step.state) == ({}, {}, {})

@@ -1,9 +1,9 @@
 import pytest
 
 from py_aws_oidc.aws.arn import Role
-from py_aws_oidc.aws.sts import Refused
+from py_aws_oidc.aws.errors import Refused
 from py_aws_oidc.explain.report import CAUSES, explain
-from py_aws_oidc.failure import Failure
+from py_aws_oidc.failure import Failure, Kind
 
 ROLE = Role.parse("arn:aws:iam::123456789012:role/deploy")
 CLAIMS = {
@@ -13,8 +13,8 @@ CLAIMS = {
 }
 
 
-def explained(code: str, message: str, **claims: object) -> Failure:
-    refused = Refused("AssumeRoleWithWebIdentity", code, message, 403)
+def explained(code: str, message: str, operation: str = "AssumeRoleWithWebIdentity", **claims: object) -> Failure:
+    refused = Refused(operation, code, message, 403)
     return explain(refused, role=ROLE, audience="sts.amazonaws.com", seconds=7200, claims=CLAIMS | claims)
 
 
@@ -55,19 +55,34 @@ def test_a_code_that_nobody_knows_is_not_explained_away():
     assert explained("Novelty", "?").why == "AWS gives no more reason than that."
 
 
-@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: f"{cause.code} {cause.message}".strip())
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: f"{cause.code} {cause.message} {cause.operation}")
 def test_every_cause_can_be_told(cause):
-    told = explained(cause.code, f"so {cause.message} there")
+    told = explained(cause.code, f"so {cause.message} there", cause.operation or "AssumeRole")
 
     assert "$" not in f"{told.why}{told.fix}"
 
 
-@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: f"{cause.code} {cause.message}".strip())
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: f"{cause.code} {cause.message} {cause.operation}")
 def test_no_cause_stands_behind_one_that_says_less(cause):
-    refused = Refused("AssumeRoleWithWebIdentity", cause.code, cause.message, 400)
+    refused = Refused(cause.operation or "AssumeRole", cause.code, cause.message, 400)
 
     assert next(each for each in CAUSES if each.fits(refused)) is cause
 
 
 def test_claims_that_look_like_placeholders_stay_as_they_are():
     assert "- sub: $account" in explained("AccessDenied", "", sub="$account").why
+
+
+def test_each_operation_has_its_own_reasons_to_deny():
+    assert "may not assume role deploy" in explained("AccessDenied", "", "AssumeRole").why
+    assert explained("AccessDenied", "", "GetCallerIdentity").why == "AWS gives no more reason than that."
+
+
+def test_a_token_without_a_claim_says_so():
+    refused = Refused("AssumeRoleWithWebIdentity", "AccessDenied", "", 403)
+
+    assert "sub: (not in the token)" in explain(refused, role=ROLE, audience="a", seconds=1, claims={}).why
+
+
+def test_an_explanation_is_worth_as_many_tries_as_the_refusal():
+    assert explained("AccessDenied", "").kind is Kind.MAY_PASS

@@ -6,7 +6,7 @@ import requests
 import responses
 from responses import matchers
 
-from py_aws_oidc.failure import Failure
+from py_aws_oidc.failure import Failure, Kind
 from py_aws_oidc.github import idtoken
 from py_aws_oidc.github.context import Context
 from py_aws_oidc.github.idtoken import IdTokenRequest
@@ -15,7 +15,7 @@ from py_aws_oidc.secret import Secret
 
 URL = "https://pipelines.actions.githubusercontent.com/abc/idtoken?api-version=2.0"
 REQUEST = IdTokenRequest(URL, Secret("request-token"))
-DIRECT = Network(proxies={}, no_proxy="", certificates=None)
+DIRECT = Network()
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 ANYONE = Context(from_fork=False, from_dependabot=False)
 
@@ -152,6 +152,31 @@ def test_the_request_goes_nowhere_else(url):
         request(ACTIONS_ID_TOKEN_REQUEST_URL=url)
 
 
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        (URL, ""),
+        ("https://run-actions-1-azure-eastus.actions.githubusercontent.com/x", "https://github.com"),
+        ("https://pipelines.octo.ghe.com/x", ""),
+        ("https://ghes.example/_services/x", "https://ghes.example"),
+        ("https://pipelines.ghes.example/x", "https://ghes.example"),
+        ("http://127.0.0.1:1/x", "http://["),
+    ],
+)
+def test_nothing_is_said_of_githubs_and_the_servers_own_hosts(url, server):
+    assert idtoken.remark(IdTokenRequest(url, Secret("t")), {"GITHUB_SERVER_URL": server}) is None
+
+
+@pytest.mark.parametrize("host", ["evil.example", "notgithub.com", "github.com.evil.example"])
+def test_another_host_is_warned_of(host):
+    said = idtoken.remark(
+        IdTokenRequest(f"https://{host}/x", Secret("t")), {"GITHUB_SERVER_URL": "https://github.com"}
+    )
+
+    assert said is not None
+    assert said.startswith(f"The ID token is asked for at {host}, which is neither GitHub's")
+
+
 def test_a_good_token_comes_with_what_it_says():
     seen = idtoken.inspect(token(), "sts.amazonaws.com", NOW)
 
@@ -179,10 +204,86 @@ def test_a_token_that_has_expired_is_not_used(seconds):
     assert "this machine's clock says 2026-11-23 12:00:00 UTC" in caught.value.why
 
 
-@pytest.mark.parametrize("exp", [None, "soon", -1e30, True])
+@pytest.mark.parametrize("exp", [None, "soon", float("nan"), float("inf")])
 def test_a_token_that_does_not_say_when_it_expires_is_not_used(exp):
+    with pytest.raises(Failure, match="does not say when it expires"):
+        idtoken.inspect(token(exp=exp), "sts.amazonaws.com", NOW)
+
+
+@pytest.mark.parametrize("exp", [-1e30, 0, True])
+def test_a_time_long_ago_is_a_time(exp):
     with pytest.raises(Failure, match="has expired before it could be used"):
         idtoken.inspect(token(exp=exp), "sts.amazonaws.com", NOW)
+
+
+def test_a_token_tells_how_long_it_is_good():
+    assert idtoken.inspect(token(), "sts.amazonaws.com", NOW).seconds_left(NOW) == 300
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (301, Kind.NEVER),
+        (400, Kind.ONCE_MORE),
+        (401, Kind.ONCE_MORE),
+        (403, Kind.ONCE_MORE),
+        (404, Kind.ONCE_MORE),
+        (414, Kind.NEVER),
+        (429, Kind.PASSES),
+        (500, Kind.PASSES),
+        (502, Kind.PASSES),
+        (503, Kind.PASSES),
+        (504, Kind.PASSES),
+    ],
+)
+def test_a_status_tells_whether_another_try_is_worth_it(status, kind):
+    assert failure(status=status).kind is kind
+
+
+def test_the_wait_that_the_runner_asks_for_is_heeded():
+    assert failure(status=503, headers={"Retry-After": "7"}).retry_after == 7
+    assert failure(status=503, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}).retry_after == 0
+
+
+def test_a_certificate_that_is_not_trusted_does_not_become_so():
+    told = failure(body=requests.exceptions.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"))
+
+    assert told.kind is Kind.NEVER
+    assert "signed by none of the certificates of certifi" in told.why
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a..b/x?api-version=2.0", f"https://{'a' * 300}.example/x", "https://h:99999/x"]
+)
+def test_a_url_that_cannot_be_called_is_told(url):
+    with pytest.raises(Failure, match="could not be reached") as caught:
+        idtoken.fetch(IdTokenRequest(url, Secret("t")), "a", DIRECT)
+
+    assert caught.value.kind is Kind.NEVER
+
+
+def test_a_request_token_that_no_header_can_hold_is_told():
+    with pytest.raises(Failure, match="could not be reached"):
+        idtoken.fetch(IdTokenRequest("https://127.0.0.1:9/x", Secret("é€")), "a", DIRECT)
+
+
+def test_timeouts_and_certificates_are_those_of_the_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "netrc").write_text("machine pipelines.actions.githubusercontent.com login evil password evil\n")
+    network = Network(proxy="http://p:1", certificates=str(tmp_path / "netrc"))
+    sent = {"timeout": (5, 10), "verify": network.certificates}
+    proxies = {"http": "http://p:1", "https": "http://p:1"}
+    with responses.RequestsMock() as runner:
+        runner.get(
+            f"{URL}&audience=a",
+            json={"value": "a.b.c"},
+            match=[
+                matchers.request_kwargs_matcher(sent | {"proxies": proxies, "stream": False, "cert": None}),
+                matchers.header_matcher({"Authorization": "Bearer request-token"}),
+            ],
+        )
+
+        idtoken.fetch(REQUEST, "a", network)
 
 
 @pytest.mark.parametrize("text", ["x", "a.b.c", "e30.", "é.é.é", "..", "W10.W10.x"])

@@ -7,57 +7,37 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from py_aws_oidc import __version__
 from py_aws_oidc.aws.arn import AssumedRole
-from py_aws_oidc.failure import Failure
+from py_aws_oidc.aws.credentials import Credentials
+from py_aws_oidc.aws.errors import Refused, kind_of
+from py_aws_oidc.failure import Failure, Kind
 from py_aws_oidc.network import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, Network
 from py_aws_oidc.secret import Secret
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from mypy_boto3_sts import STSClient
 
 
 @dataclass(frozen=True)
-class Credentials:
-    """Temporary credentials, as STS issues them; `expiration` is in UTC."""
-
-    access_key_id: Secret
-    secret_access_key: Secret
-    session_token: Secret
-    expiration: datetime
-
-    def parameters(self) -> dict[str, Any]:
-        """The credentials as boto3 takes them."""
-        return {
-            "aws_access_key_id": self.access_key_id.reveal(),
-            "aws_secret_access_key": self.secret_access_key.reveal(),
-            "aws_session_token": self.session_token.reveal(),
-        }
-
-
-@dataclass(frozen=True)
 class Session:
-    """Credentials with who they make us: `arn` is what GetCallerIdentity would say."""
+    """Credentials with who they make us: `arn` is what GetCallerIdentity would say.
+
+    Some services with an STS interface do not say whose the session is; `arn` and `account` are empty then. `is_new`
+    when this run hands the credentials to the job, `is_reused` when it was asked to keep those that are there.
+    """
 
     credentials: Credentials
-    arn: str
-    account: str
-
-
-class Refused(Exception):  # noqa: N818 - AWS's own word in its messages is "denied"; it covers more than that
-    """STS answered with an error: its code, its message and the HTTP status."""
-
-    def __init__(self, operation: str, code: str, message: str, status: int) -> None:
-        super().__init__(f"{operation}: {code} ({status}): {message}")
-        self.operation = operation
-        self.code = code
-        self.message = message
-        self.status = status
+    arn: str = ""
+    account: str = ""
+    is_new: bool = True
+    is_reused: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,16 +62,29 @@ class Endpoint:
         return cls(region, url, network, use_fips=fips, use_dualstack=dualstack)
 
 
-def assume_role_with_web_identity(  # noqa: PLR0913 - the operation's own parameters
-    endpoint: Endpoint,
-    *,
-    role_arn: str,
-    role_session_name: str,
-    web_identity_token: Secret,
-    duration_seconds: int,
-    now: datetime,
-) -> Session:
-    """Exchange the token for a session of the role.
+@dataclass(frozen=True)
+class Request:
+    """What both ways to assume a role are told; `policy` and `policy_arns` are session policies."""
+
+    role_arn: str
+    role_session_name: str
+    duration_seconds: int
+    policy: str | None = None
+    policy_arns: tuple[str, ...] = ()
+
+    def parameters(self) -> dict[str, Any]:
+        """The request as boto3 takes it."""
+        return {
+            "RoleArn": self.role_arn,
+            "RoleSessionName": self.role_session_name,
+            "DurationSeconds": self.duration_seconds,
+            **({"Policy": self.policy} if self.policy else {}),
+            **({"PolicyArns": [{"arn": arn} for arn in self.policy_arns]} if self.policy_arns else {}),
+        }
+
+
+def assume_role_with_web_identity(endpoint: Endpoint, request: Request, token: Secret, now: datetime) -> Session:
+    """Exchange a web identity token for a session of the role.
 
     Raises Refused when STS says no, Failure when it cannot be reached or its answer is not one.
     """
@@ -99,26 +92,51 @@ def assume_role_with_web_identity(  # noqa: PLR0913 - the operation's own parame
         endpoint,
         None,
         "assume_role_with_web_identity",
-        RoleArn=role_arn,
-        RoleSessionName=role_session_name,
-        WebIdentityToken=web_identity_token.reveal(),
-        DurationSeconds=duration_seconds,
+        **request.parameters(),
+        WebIdentityToken=token.reveal(),
     )
+    return _session(answer, now)
+
+
+def assume_role(  # noqa: PLR0913 - the operation's own parameters
+    endpoint: Endpoint,
+    request: Request,
+    credentials: Credentials,
+    now: datetime,
+    *,
+    external_id: Secret | None = None,
+    tags: Mapping[str, str] | None = None,
+    transitive_tag_keys: Sequence[str] = (),
+) -> Session:
+    """Assume the role with these credentials; without `tags` the session has none. Raises as above."""
+    answer = _call(
+        endpoint,
+        credentials,
+        "assume_role",
+        **request.parameters(),
+        **({"ExternalId": external_id.reveal()} if external_id else {}),
+        **({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}),
+        **({"TransitiveTagKeys": list(transitive_tag_keys)} if tags and transitive_tag_keys else {}),
+    )
+    return _session(answer, now)
+
+
+def caller_identity(endpoint: Endpoint, credentials: Credentials) -> Session:
+    """Whose credentials these are. Raises as above."""
+    answer = _call(endpoint, credentials, "get_caller_identity")
+    arn, account = answer.get("Arn"), answer.get("Account")
+    if not arn or not account or not re.fullmatch(r"[!-~]+", arn) or not re.fullmatch(r"[0-9]{12}", account):
+        raise _not_an_answer("GetCallerIdentity named no ARN or no account")
+    return Session(credentials, arn, account)
+
+
+def _session(answer: Mapping[str, Any], now: datetime) -> Session:
     credentials = _credentials(answer, now)
     try:
         identity = AssumedRole.parse(answer.get("AssumedRoleUser", {}).get("Arn", ""))
     except ValueError:
-        # Some other services with an STS interface leave it out.
-        return _with_caller_identity(endpoint, credentials)
+        return Session(credentials)
     return Session(credentials, identity.arn, identity.account)
-
-
-def _with_caller_identity(endpoint: Endpoint, credentials: Credentials) -> Session:
-    answer = _call(endpoint, credentials, "get_caller_identity")
-    arn, account = answer.get("Arn"), answer.get("Account")
-    if not arn or not account:
-        raise _not_an_answer("GetCallerIdentity named no ARN or no account")
-    return Session(credentials, arn, account)
 
 
 def _call(
@@ -130,19 +148,11 @@ def _call(
         client = _client(endpoint, credentials)
         answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
     except ClientError as error:
-        said = error.response.get("Error", {})
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        raise Refused(error.operation_name, said.get("Code", ""), said.get("Message", ""), status) from error
+        raise _refused(error) from None
     except (BotoCoreError, ValueError) as error:
-        raise Failure(
-            "AWS STS could not be reached.",
-            why=f"the call to {endpoint.url or 'STS in ' + endpoint.region} ended in {type(error).__name__}.",
-            fix=f"check that the region {endpoint.region!r} exists, and that the runner reaches the endpoint, "
-            "also through its proxy (HTTPS_PROXY, NO_PROXY).",
-        ) from error
-    except Exception as error:
-        # botocore's parser raises whatever it trips over: ResponseParserError, KeyError, TypeError.
-        raise _not_an_answer("it is not the XML of STS") from error
+        raise _unreachable(endpoint, error) from None
+    except Exception:  # noqa: BLE001 - botocore's parser raises whatever it trips over, with the answer in its text
+        raise _not_an_answer("it is not the XML of STS", Kind.PASSES) from None
     return answer
 
 
@@ -209,10 +219,48 @@ def _word(given: Mapping[str, Any], name: str) -> Secret:
     return Secret(text)
 
 
-def _not_an_answer(why: str) -> Failure:
+def _refused(error: ClientError) -> Failure:
+    said = error.response.get("Error", {})
+    about: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
+    status = about.get("HTTPStatusCode", 0)
+    asked = about.get("HTTPHeaders", {}).get("retry-after", "")
+    retry_after = float(asked) if re.fullmatch(r"[0-9]{1,4}", asked) else 0
+    code = said.get("Code") or ""
+    if code and not code.isdecimal():
+        return Refused(error.operation_name, code, said.get("Message") or "", status, retry_after)
+    return Failure(
+        f"Something that is not AWS STS answered in its place, with HTTP status {status}.",
+        why="the answer has no error code of AWS; a proxy or another server on the way gave it.",
+        fix="check the proxy (http-proxy, HTTPS_PROXY, NO_PROXY), its user name and password, and sts-endpoint.",
+        kind=kind_of("", "", status),
+        retry_after=retry_after,
+    )
+
+
+def _unreachable(endpoint: Endpoint, error: Exception) -> Failure:
+    where = endpoint.url or f"STS in {endpoint.region}"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return Failure(
+            "AWS STS was not called, since its certificate is not trusted.",
+            why=f"the certificate of {where} is signed by none of {endpoint.network.verified_by}.",
+            fix="if a proxy or an endpoint of your own has a certificate of your own authority, put the authority's "
+            "certificate into a file in the workspace and name it in AWS_CA_BUNDLE.",
+        )
+    return Failure(
+        "AWS STS could not be reached.",
+        why=f"the call to {where} ended in {type(error).__name__} (certificates: {endpoint.network.verified_by}).",
+        fix=f"check that the region {endpoint.region!r} exists, and that the runner reaches the endpoint, "
+        "also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY).",
+        # What is wrong with a region's name or a URL stays wrong.
+        kind=Kind.NEVER if isinstance(error, ValueError) else Kind.PASSES,
+    )
+
+
+def _not_an_answer(why: str, kind: Kind = Kind.NEVER) -> Failure:
     return Failure(
         "The answer of STS cannot be used, so nothing was exported.",
         why=f"{why}.",
         fix="run the job again; if the input sts-endpoint is set, check that an STS answers there, and check "
         "the runner's clock.",
+        kind=kind,
     )

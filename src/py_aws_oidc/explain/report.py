@@ -12,7 +12,7 @@ from string import Template
 from typing import Any
 
 from py_aws_oidc.aws.arn import Role
-from py_aws_oidc.aws.sts import Refused
+from py_aws_oidc.aws.errors import Refused
 from py_aws_oidc.failure import Failure
 
 
@@ -28,10 +28,15 @@ class Cause:
     message: str
     why: str
     fix: str
+    operation: str = ""
 
     def fits(self, refused: Refused) -> bool:
         """Whether this is what AWS said."""
-        return refused.code == self.code and self.message in refused.message
+        return (
+            refused.code.startswith(self.code)
+            and self.message in refused.message
+            and self.operation in {"", refused.operation}
+        )
 
 
 # The first that fits is told, so the row that says more of the message stands before the one that says less.
@@ -66,6 +71,24 @@ CAUSES = (
     ),
     Cause(
         "AccessDenied",
+        "sts:TagSession",
+        why="the trust policy of role $role_name does not allow sts:TagSession, and the action tags the session.",
+        fix="add sts:TagSession beside sts:AssumeRole to the trust policy's Action (and to the caller's own policy), "
+        "or set role-skip-session-tagging: true.",
+        operation="AssumeRole",
+    ),
+    Cause(
+        "AccessDenied",
+        "",
+        why="the credentials used may not assume role $role_name in account $account: either their own policy does "
+        "not allow sts:AssumeRole on $role, or the role's trust policy does not name them, or asks for an external "
+        "id, or there is no such role.",
+        fix="check both policies; for an external id, set the input role-external-id. The trust policy must also "
+        "allow sts:TagSession, or role-skip-session-tagging must be true.",
+        operation="AssumeRole",
+    ),
+    Cause(
+        "AccessDenied",
         "",
         why="the trust policy of role $role_name in account $account does not allow this token, or there is no "
         "such role: AWS does not tell the two apart.\n"
@@ -76,6 +99,40 @@ CAUSES = (
         "- Condition must allow exactly this sub and aud; upper and lower case count, and * is a wildcard only "
         "in StringLike\n"
         "and check that $role is the role you mean.",
+        operation="AssumeRoleWithWebIdentity",
+    ),
+    Cause(
+        "InvalidClientTokenId",
+        "",
+        why="AWS does not know the access key id: it was deleted or switched off, is of another partition, or belongs "
+        "to temporary credentials whose session token is missing.",
+        fix="check the keys given, or those of the job's environment; temporary ones need aws-session-token too.",
+    ),
+    Cause(
+        "SignatureDoesNotMatch",
+        "",
+        why="the secret access key is not the one of the access key id, or this machine's clock is wrong.",
+        fix="check the secret for a missing character or a blank, and the runner's clock.",
+    ),
+    Cause(
+        "ExpiredToken",
+        "",
+        why="the temporary credentials that were used have expired.",
+        fix="get new ones in an earlier step, with a longer role-duration-seconds if the job is long.",
+    ),
+    Cause(
+        "PackedPolicyTooLarge",
+        "",
+        why="session policies and session tags together take more room than a session has; AWS compresses them, so "
+        "its percentage is the only measure.",
+        fix="shorten inline-session-policy and custom-tags, use fewer managed-session-policies, or set "
+        "role-skip-session-tagging: true.",
+    ),
+    Cause(
+        "MalformedPolicyDocument",
+        "",
+        why="inline-session-policy is JSON, but not a policy that IAM understands.",
+        fix="check it with IAM Access Analyzer: aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY.",
     ),
     Cause(
         "ValidationError",
@@ -97,32 +154,30 @@ CAUSES = (
         fix="switch the region's STS endpoint on (IAM console, Account settings), or use another aws-region.",
     ),
 )
-_UNKNOWN = Cause(
-    "",
-    "",
-    why="AWS gives no more reason than that.",
-    fix="look the code up in the AWS STS API Reference (AssumeRoleWithWebIdentity, Errors).",
-)
 
 
 def explain(refused: Refused, *, role: Role, audience: str, seconds: int, claims: Mapping[str, Any]) -> Failure:
-    """Put AWS's refusal into words; the result is to be raised."""
-    issuer = str(claims.get("iss"))
-    cause = next((cause for cause in CAUSES if cause.fits(refused)), _UNKNOWN)
+    """Put AWS's refusal into words; the result is to be raised, and is worth as many tries as the refusal was."""
+    cause = next((cause for cause in CAUSES if cause.fits(refused)), None)
+    if cause is None:
+        return refused
+    said = {name: str(claims.get(claim, "(not in the token)")) for name, claim in _CLAIMS.items()}
     words = {
         "role": role.arn,
         "role_name": role.name,
         "account": role.account,
         "audience": audience,
         "seconds": seconds,
-        "sub": claims.get("sub"),
-        "aud": claims.get("aud"),
-        "issuer": issuer,
-        "provider": f"arn:{role.partition}:iam::{role.account}:oidc-provider/{issuer.removeprefix('https://')}",
+        "provider": f"arn:{role.partition}:iam::{role.account}:oidc-provider/{said['issuer'].removeprefix('https://')}",
+        **said,
     }
     return Failure(
-        f"AWS refused {refused.operation} for {role.arn}: {refused.message} "
-        f"({refused.code}, HTTP {refused.status})",
+        f"AWS refused {refused.operation} for {role.arn}: {refused.message} ({refused.code}, HTTP {refused.status})",
         why=Template(cause.why).substitute(words),
         fix=Template(cause.fix).substitute(words),
+        kind=refused.kind,
+        retry_after=refused.retry_after,
     )
+
+
+_CLAIMS = {"sub": "sub", "aud": "aud", "issuer": "iss"}

@@ -56,6 +56,10 @@ class Log:
         """Print an error annotation, which is what the page of the run shows."""
         self._write(f"::error title={escape_property(title)}::{escape_data(text)}")
 
+    def notice(self, text: str, *, title: str) -> None:
+        """Print a notice annotation."""
+        self._write(f"::notice title={escape_property(title)}::{escape_data(text)}")
+
     def warning(self, text: str, *, title: str) -> None:
         """Print a warning annotation."""
         self._write(f"::warning title={escape_property(title)}::{escape_data(text)}")

@@ -35,7 +35,7 @@ class Context:
         return cls(
             # A fork that was deleted since leaves the head without a repository.
             from_fork=bool(asks_for_pull and not trusted and pull_request and head != base),
-            from_dependabot=_DEPENDABOT in {environ.get("GITHUB_ACTOR"), _table(event, "sender").get("login")},
+            from_dependabot=_DEPENDABOT in (environ.get("GITHUB_ACTOR"), _table(event, "sender").get("login")),
         )
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.secret import Secret
@@ -37,25 +39,58 @@ class CommandFile:
             fix="run this program as a step of a workflow, or set the variable to an existing empty file.",
         )
 
-    def append(self, entries: Mapping[str, str | Secret]) -> None:
-        """Append all entries in one write, or none of them.
 
-        Raises Failure when the file cannot be written; what it held before stays as it was.
-        """
-        data = render(entries).encode(errors="surrogateescape")  # as os.environ decoded it
+class AllOrNothing:
+    """Several of the runner's files, all open for appending; leaving the block with an error empties them again.
+
+    They are opened before anything is written, since a file that cannot be is the commonest fault.
+    """
+
+    def __init__(self, files: Iterable[CommandFile]) -> None:
+        self._files = tuple(files)
+        self._open: dict[CommandFile, tuple[int, int]] = {}
+
+    def __enter__(self) -> Self:
         try:
-            # The runner made the file: it is neither created here nor reached through a link.
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                _write_all_or_nothing(descriptor, data)
-            finally:
-                os.close(descriptor)
+            for file in self._files:
+                self._open[file] = _opened(file)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def append(self, file: CommandFile, entries: Mapping[str, str | Secret]) -> None:
+        """Append entries in one write; Failure when that cannot be done."""
+        data = render(entries).encode(errors="surrogateescape")  # as os.environ decoded it
+        descriptor, _ = self._open[file]
+        try:
+            written = os.write(descriptor, data)
         except OSError as error:
-            raise Failure(
-                f"The runner's file {self.variable} could not be written.",
-                why=f"{error.strerror or error} ({self.path}).",
-                fix="check that the runner's disk is not full and that nothing in the job changed this file.",
-            ) from error
+            raise _cannot_be_written(file, error) from None
+        if written != len(data):
+            raise _cannot_be_written(file, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind:
+            for descriptor, size in self._open.values():
+                os.ftruncate(descriptor, size)
+        self._close()
+
+    def _close(self) -> None:
+        for descriptor, _ in self._open.values():
+            os.close(descriptor)
+
+
+def owner(environ: Mapping[str, str]) -> tuple[int, int] | None:
+    """Whose files later steps can read: the runner's user and group, as the owner of its own file.
+
+    None when that is us, or when nobody but us may own what we make.
+    """
+    try:
+        found = os.stat(environ.get("GITHUB_ENV", ""))  # noqa: PTH116 - a blank path must not be the folder
+    except OSError:
+        return None
+    return (found.st_uid, found.st_gid) if os.geteuid() == 0 else None
 
 
 def render(entries: Mapping[str, str | Secret], delimiter: Callable[[], object] = uuid.uuid4) -> str:
@@ -72,8 +107,25 @@ def _entry(name: str, value: str | Secret, delimiter: str) -> str:
     return f"{name}<<{delimiter}\n{text}\n{delimiter}\n"
 
 
-def _write_all_or_nothing(descriptor: int, data: bytes) -> None:
-    size = os.fstat(descriptor).st_size
-    if os.write(descriptor, data) != len(data):
-        os.ftruncate(descriptor, size)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _opened(file: CommandFile) -> tuple[int, int]:
+    """The descriptor and the size of what the file holds already."""
+    # The runner made the file: it is neither created here nor reached through a link, and it is no pipe to wait for.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(file.path, flags)
+    except (OSError, ValueError) as error:
+        raise _cannot_be_written(file, error) from None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise _cannot_be_written(file, ValueError("it is not a regular file"))
+    return descriptor, found.st_size
+
+
+def _cannot_be_written(file: CommandFile, error: OSError | ValueError) -> Failure:
+    return Failure(
+        f"The runner's file {file.variable} cannot be written.",
+        why=f"{getattr(error, 'strerror', None) or error} ({file.path}).",
+        fix="the runner makes this file for every step: check that nothing in the job changed it or the variable, "
+        "and that the runner's disk is not full.",
+    )

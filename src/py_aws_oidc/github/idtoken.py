@@ -5,21 +5,36 @@ The request is that of GitHub's "OpenID Connect reference", as actions/toolkit m
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from py_aws_oidc import __version__
-from py_aws_oidc.failure import Failure
+from py_aws_oidc.failure import Failure, Kind
 from py_aws_oidc.github.context import Context
-from py_aws_oidc.network import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, Network, is_private
+from py_aws_oidc.network import (
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    Network,
+    host_of,
+    is_loopback,
+    is_private,
+)
 from py_aws_oidc.secret import Secret
 
 _URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
 _TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - the name of a variable
+_HOSTS = ("githubusercontent.com", "github.com", "ghe.com")
 _PERMISSION = "permissions:\n  id-token: write\n  contents: read"
+
+
+def offered(environ: Mapping[str, str]) -> bool:
+    """Whether the job can ask for ID tokens."""
+    return bool(environ.get(_URL, "").strip() and environ.get(_TOKEN, "").strip())
 
 
 @dataclass(frozen=True)
@@ -32,9 +47,9 @@ class IdTokenRequest:
     @classmethod
     def read(cls, environ: Mapping[str, str], context: Context) -> IdTokenRequest:
         """Read the runner's two variables; Failure says why they are not there, or cannot be used."""
-        url, token = environ.get(_URL, "").strip(), environ.get(_TOKEN, "").strip()
-        if not url or not token:
-            raise _no_permission(context)
+        if not offered(environ):
+            raise no_permission(context)
+        url, token = environ[_URL].strip(), environ[_TOKEN].strip()
         if not is_private(url):
             raise Failure(
                 "The ID token was not requested, since the address for it is not safe.",
@@ -44,12 +59,28 @@ class IdTokenRequest:
         return cls(url, Secret(token))
 
 
+def remark(request: IdTokenRequest, environ: Mapping[str, str]) -> str | None:
+    """What must be said before the bearer token goes to a host that is neither GitHub's nor the server's own."""
+    host, server = host_of(request.url), host_of(environ.get("GITHUB_SERVER_URL", ""))
+    known = (*_HOSTS, *([server] if server else []))
+    if is_loopback(request.url) or any(host == name or host.endswith(f".{name}") for name in known):
+        return None
+    return (
+        f"The ID token is asked for at {host}, which is neither GitHub's nor this server's own host. If your runner is "
+        f"not GitHub's that may be right; if not, find out what in the job sets {_URL}."
+    )
+
+
 @dataclass(frozen=True)
 class IdToken:
     """An ID token and what it says; the claims are not verified here but by STS."""
 
     token: Secret
     claims: Mapping[str, Any]
+
+    def seconds_left(self, now: datetime) -> float:
+        """How long it is still good."""
+        return float(self.claims["exp"]) - now.timestamp()
 
 
 def fetch(request: IdTokenRequest, audience: str, network: Network) -> Secret:
@@ -74,9 +105,10 @@ def fetch(request: IdTokenRequest, audience: str, network: Network) -> Secret:
                 proxies=network.proxies_for(request.url),
                 verify=network.verify,
             )
-    except requests.RequestException as error:
-        raise _unreachable(request.url, error) from error
-    return _value(answer.status_code, answer.content)
+    except (requests.RequestException, ValueError) as error:
+        # A ValueError is a URL, a header or a host name that cannot be sent at all.
+        raise _unreachable(request.url, error, network) from None
+    return _value(answer.status_code, answer.content, answer.headers.get("Retry-After", ""))
 
 
 def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
@@ -91,9 +123,9 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
     except jwt.InvalidTokenError as error:
         raise Failure(
             "The runner's answer has an ID token that cannot be read.",
-            why=f"it is no JSON Web Token ({error}).",
+            why=f"it is no JSON Web Token ({type(error).__name__}).",
             fix=_TRY_AGAIN,
-        ) from error
+        ) from None
     audiences = claims["aud"] if isinstance(claims.get("aud"), list) else [claims.get("aud")]
     if audience not in audiences:
         raise Failure(
@@ -102,7 +134,13 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
             fix="if the runner is not GitHub's own, check that it heeds the parameter `audience`.",
         )
     expiry = claims.get("exp")
-    if not isinstance(expiry, int | float) or expiry <= now.timestamp():
+    if not isinstance(expiry, int | float) or not math.isfinite(expiry):
+        raise Failure(
+            "The ID token does not say when it expires, so it was not used.",
+            why=f"its exp is {expiry!r}, which is no time.",
+            fix=_TRY_AGAIN,
+        )
+    if expiry <= now.timestamp():
         raise Failure(
             "The ID token has expired before it could be used.",
             why=f"its exp is {_moment(expiry)}, and this machine's clock says {now:%Y-%m-%d %H:%M:%S} UTC.",
@@ -114,12 +152,15 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
 _TRY_AGAIN = "run the job again; if it keeps failing, look at https://www.githubstatus.com."
 
 
-def _value(status: int, body: bytes) -> Secret:
+def _value(status: int, body: bytes, retry_after: str) -> Secret:
     if status != 200:  # noqa: PLR2004 - OK, the only good answer
+        why, kind = _STATUS.get(status, _OTHER_STATUS)
         raise Failure(
             f"The runner refused to give an ID token: it answered with HTTP status {status}.",
-            why=_STATUS.get(status, "its token service does not work as it should at the moment."),
+            why=why,
             fix=_TRY_AGAIN,
+            kind=kind,
+            retry_after=float(retry_after) if re.fullmatch(r"[0-9]{1,4}", retry_after) else 0,
         )
     import json
 
@@ -132,45 +173,57 @@ def _value(status: int, body: bytes) -> Secret:
             "The runner's answer to the request for an ID token holds no token.",
             why=f"{len(body)} bytes came, but no JSON object with a text named `value`.",
             fix=_TRY_AGAIN,
+            kind=Kind.PASSES,
         )
     return Secret(value.strip())
 
 
+_MOVED = ("it wants the request sent to another address, and the request's secret goes nowhere else.", Kind.NEVER)
+_BUSY = ("its token service does not work as it should at the moment.", Kind.PASSES)
+_OTHER_STATUS = ("that is no answer that GitHub's runner gives.", Kind.NEVER)
+# A job that has just started can be refused once: the runner waits a second at most for it to be marked as running.
 _STATUS = {
-    301: "it wants the request sent to another address, and the request's secret goes nowhere else.",
-    302: "it wants the request sent to another address, and the request's secret goes nowhere else.",
-    307: "it wants the request sent to another address, and the request's secret goes nowhere else.",
-    308: "it wants the request sent to another address, and the request's secret goes nowhere else.",
-    400: "it takes the request for malformed.",
-    401: "it does not accept the job's request token, perhaps because the job has ended or been cancelled.",
-    403: "it does not let this job have a token.",
-    404: "it does not know this job, perhaps because the job has ended or been cancelled.",
-    429: "it has had too many requests.",
+    301: _MOVED,
+    302: _MOVED,
+    307: _MOVED,
+    308: _MOVED,
+    400: ("it takes the request for malformed.", Kind.ONCE_MORE),
+    401: (
+        "it does not accept the job's request token, perhaps because the job has ended or been cancelled.",
+        Kind.ONCE_MORE,
+    ),
+    403: ("it does not let this job have a token.", Kind.ONCE_MORE),
+    404: ("it does not know this job, perhaps because the job has ended or been cancelled.", Kind.ONCE_MORE),
+    429: ("it has had too many requests.", Kind.PASSES),
+    500: _BUSY,
+    502: _BUSY,
+    503: _BUSY,
+    504: _BUSY,
 }
 
 
-def _moment(seconds: object) -> str:
-    from datetime import UTC
-
-    if isinstance(seconds, int | float):
-        try:
-            return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
-        except (OverflowError, OSError, ValueError):
-            pass
-    return repr(seconds)
+def _moment(seconds: float) -> str:
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, OSError, ValueError):
+        return repr(seconds)
 
 
-def _unreachable(url: str, error: Exception) -> Failure:
+def _unreachable(url: str, error: Exception, network: Network) -> Failure:
     # The exception's own text repeats the whole URL; its name and the host say enough.
+    untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
     return Failure(
         "The runner's service for ID tokens could not be reached.",
-        why=f"the request to {urlsplit(url).hostname} ended in {type(error).__name__}.",
-        fix="check that the runner reaches this host, also through its proxy (HTTPS_PROXY, NO_PROXY); "
-        + _TRY_AGAIN,
+        why=f"the request to {host_of(url)} ended in {type(error).__name__}"
+        f"{f', as its certificate is signed by none of {network.verified_by}' if untrusted else ''}.",
+        fix="check that the runner reaches this host, also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY), and "
+        f"that AWS_CA_BUNDLE, if it is set, has the right certificates; {_TRY_AGAIN}",
+        kind=Kind.NEVER if untrusted or isinstance(error, ValueError) else Kind.PASSES,
     )
 
 
-def _no_permission(context: Context) -> Failure:
+def no_permission(context: Context) -> Failure:
+    """What to say of a job that can get no ID token."""
     what = "This job cannot get an ID token, which is what AWS exchanges for credentials."
     if context.from_dependabot:
         return Failure(

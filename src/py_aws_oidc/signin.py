@@ -1,0 +1,281 @@
+"""How each source of identity becomes a session: the calls, in their order, with their retries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from py_aws_oidc.aws import credentials, sts, tags
+from py_aws_oidc.aws.arn import AssumedRole, Role
+from py_aws_oidc.aws.credentials import Credentials
+from py_aws_oidc.aws.errors import Refused
+from py_aws_oidc.explain import report
+from py_aws_oidc.failure import Failure, Kind
+from py_aws_oidc.github import idtoken
+from py_aws_oidc.github.commands import Log
+from py_aws_oidc.github.context import Context
+from py_aws_oidc.github.idtoken import IdToken
+from py_aws_oidc.inputs import Inputs
+from py_aws_oidc.network import Network
+from py_aws_oidc.plan import Plan, Source
+from py_aws_oidc.reading import RoleName
+from py_aws_oidc.retry import Retry
+from py_aws_oidc.secret import Secret
+
+_FRESH_SECONDS = 60  # of life that an ID token must have left when it is sent
+_WORKAROUND_TRIES = 12
+_SPECIAL_CHARACTERS = frozenset("!@#$%^&*()_+-=[]{};':\"\\|,.<>/?")
+
+
+@dataclass
+class IdTokens:
+    """The job's ID tokens: one is kept as long as it is good, then there is another."""
+
+    request: idtoken.IdTokenRequest
+    audience: str
+    network: Network
+    retry: Retry
+    log: Log
+    kept: IdToken | None = None
+
+    def current(self) -> IdToken:
+        """A token that is good for another minute at least, unless the runner gives none such."""
+        now = self.retry.clock.now()
+        if self.kept is None or self.kept.seconds_left(now) < _FRESH_SECONDS:
+            self.kept = self.retry.call("The request for an ID token", self._mint)
+        return self.kept
+
+    def forget(self) -> None:
+        """Take another one the next time."""
+        self.kept = None
+
+    def _mint(self) -> IdToken:
+        token = idtoken.fetch(self.request, self.audience, self.network)
+        identity = idtoken.inspect(token, self.audience, self.retry.clock.now())
+        self.log.mask(identity.token)
+        return identity
+
+
+@dataclass(frozen=True)
+class TokenFile:
+    """A file in which somebody else keeps a web identity token fresh; its claims are not looked at."""
+
+    path: Path
+    log: Log
+
+    def current(self) -> IdToken:
+        """What the file holds now."""
+        try:
+            text = self.path.read_text().strip()
+        except (OSError, ValueError) as error:
+            raise Failure(
+                f"The web identity token file {self.path} cannot be read.",
+                why=f"{getattr(error, 'strerror', None) or type(error).__name__}.",
+                fix="check the input web-identity-token-file. This action runs in a container, which sees only the "
+                "workspace and HOME of the job: have an earlier step copy the token there.",
+            ) from None
+        if not text:
+            raise Failure(
+                f"The web identity token file {self.path} is empty.",
+                why="whatever writes the token has not done so yet, or has failed.",
+                fix="check the step before this one that should write the token.",
+            )
+        self.log.mask(Secret(text))
+        return IdToken(Secret(text), {})
+
+    def forget(self) -> None:
+        """Nothing is kept."""
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """All that the calls of a run have in common."""
+
+    inputs: Inputs
+    environ: Mapping[str, str]
+    endpoint: sts.Endpoint
+    retry: Retry
+    log: Log
+
+    def existing(self) -> sts.Session | None:
+        """The session that the job has already, if it is asked for and AWS accepts it."""
+        if not self.inputs.use_existing_credentials:
+            return None
+        try:
+            found = credentials.of_the_environment(self.environ)
+            session = found and self._caller_identity(found)
+        except Failure as failure:
+            self.log.info(f"The job's own credentials cannot be used: {failure.what}")
+            session = None
+        if not session:
+            self.log.notice(
+                "The job has no credentials that AWS accepts, so it gets new ones.", title="New credentials"
+            )
+            return None
+        self.log.notice(f"The credentials of {session.arn} are kept.", title="Existing credentials")
+        if (role := self.inputs.role_to_assume) and not _is_of(session, role):
+            self.log.warning(
+                f"The credentials that are kept are of {session.arn}, not of the role {role.name} in role-to-assume.",
+                title="Another role",
+            )
+        return replace(session, is_new=False, is_reused=True)
+
+    def by(self, plan: Plan) -> sts.Session:
+        """The session of the plan's source; with the workaround, one whose keys have no special characters."""
+        self.log.info(f"Starting from {plan.source.value}.")
+        assume = self._ready(plan)
+        if not (self.inputs.special_characters_workaround and self.inputs.role_to_assume):
+            return assume()
+        for _ in range(_WORKAROUND_TRIES):
+            session = assume()
+            keys = (session.credentials.access_key_id, session.credentials.secret_access_key)
+            if not any(_SPECIAL_CHARACTERS & set(key.reveal()) for key in keys):
+                return session
+            self.log.info("The secret access key has special characters, so another one is asked for.")
+        raise Failure(
+            f"AWS gave {_WORKAROUND_TRIES} secret access keys, and each had special characters.",
+            why="special-characters-workaround asks for one without, and about one key in three has none.",
+            fix="run the job again, or find out which tool cannot take such keys: AWS's own tools can.",
+        )
+
+    def _ready(self, plan: Plan) -> Callable[[], sts.Session]:
+        """What to call for a session, once all that does not change from call to call is there."""
+        if plan.source is Source.ID_TOKEN:
+            request = idtoken.IdTokenRequest.read(self.environ, Context.read(self.environ))
+            if remark := idtoken.remark(request, self.environ):
+                self.log.warning(remark, title="Unknown host")
+            tokens = IdTokens(request, self.inputs.audience, self.endpoint.network, self.retry, self.log)
+            return lambda: self._exchange(self._role(), tokens)
+        if plan.source is Source.TOKEN_FILE:
+            path = Path(self.environ.get("GITHUB_WORKSPACE", ""), self.inputs.web_identity_token_file or "")
+            return lambda: self._exchange(self._role(), TokenFile(path, self.log))
+        source = self._credentials(plan)
+        if not self.inputs.role_to_assume:
+            return lambda: replace(self._caller_identity(source), is_new=plan.source is Source.KEYS)
+        role = self._role(source)
+        return lambda: self._assume_role(role, source)
+
+    def _credentials(self, plan: Plan) -> Credentials:
+        if plan.source is Source.KEYS:
+            return self.inputs.credentials()
+        found = credentials.of_the_environment(self.environ)
+        if found is None and plan.id_token_is_missing:
+            raise idtoken.no_permission(Context.read(self.environ))
+        if found is None:
+            raise credentials.nothing_found()
+        if plan.id_token_is_missing:
+            self.log.notice(
+                "This job cannot get an ID token (it has no `id-token: write`), so the role is assumed with "
+                f"{plan.source.value}.",
+                title="No ID token",
+            )
+        return found
+
+    def _role(self, source: Credentials | None = None) -> Role:
+        role = self.inputs.role_to_assume
+        if isinstance(role, RoleName) and source:
+            return Role.named(role.name, self._caller_identity(source).account, self.inputs.aws_region)
+        return cast("Role", role)  # the plan sees to it that a bare name comes with a source
+
+    def _exchange(self, role: Role, tokens: IdTokens | TokenFile) -> sts.Session:
+        def exchange() -> sts.Session:
+            identity = tokens.current()
+            try:
+                session = sts.assume_role_with_web_identity(
+                    self.endpoint, self._request(role), identity.token, self.retry.clock.now()
+                )
+            except Refused as refused:
+                if refused.kind is Kind.NEW_TOKEN:
+                    tokens.forget()
+                raise self._explained(refused, role, identity) from None
+            return self._named(session)
+
+        return self.retry.call("AssumeRoleWithWebIdentity", exchange)
+
+    def _assume_role(self, role: Role, source: Credentials) -> sts.Session:
+        custom = self.inputs.custom_tags or {}
+        every = tags.session_tags(self.environ, custom)
+        try:
+            return self._assume_role_with_tags(role, source, every)
+        except Refused as refused:
+            fewer = tags.session_tags(self.environ, custom, with_droppable=False)
+            if not refused.code.startswith("PackedPolicyTooLarge") or self._skips_tags or fewer == every:
+                raise self._explained(refused, role) from None
+            dropped = ", ".join(key for key in every if key not in fewer)
+            self.log.info(f"The session's tags and policies are too large for AWS, so these tags go: {dropped}.")
+        try:
+            return self._assume_role_with_tags(role, source, fewer)
+        except Refused as refused:
+            raise self._explained(refused, role) from None
+
+    @property
+    def _skips_tags(self) -> bool:
+        return self.inputs.role_skip_session_tagging
+
+    def _assume_role_with_tags(self, role: Role, source: Credentials, given: Mapping[str, str]) -> sts.Session:
+        return self.retry.call(
+            "AssumeRole",
+            lambda: self._named(
+                sts.assume_role(
+                    self.endpoint,
+                    self._request(role),
+                    source,
+                    self.retry.clock.now(),
+                    external_id=self.inputs.role_external_id,
+                    tags=None if self._skips_tags else given,
+                    transitive_tag_keys=tags.transitive(self.inputs.transitive_tag_keys, given),
+                )
+            ),
+        )
+
+    def _named(self, session: sts.Session) -> sts.Session:
+        """The session with its secrets masked, and with a name if the service gave it none."""
+        for secret in session.credentials.secrets():
+            self.log.mask(secret)
+        if session.arn:
+            return self._masked(session)
+        named = self._caller_identity(session.credentials)
+        return replace(session, arn=named.arn, account=named.account)
+
+    def _masked(self, session: sts.Session) -> sts.Session:
+        """The session, once nobody can see whose it is if that is not to be seen."""
+        if self.inputs.mask_aws_account_id:
+            self.log.mask(Secret(session.account))
+            self.log.mask(Secret(session.arn))
+        return session
+
+    def _caller_identity(self, source: Credentials) -> sts.Session:
+        session = self.retry.call("GetCallerIdentity", lambda: sts.caller_identity(self.endpoint, source))
+        return self._masked(session)
+
+    def _request(self, role: Role) -> sts.Request:
+        return sts.Request(
+            role.arn,
+            self.inputs.role_session_name,
+            self.inputs.role_duration_seconds,
+            self.inputs.inline_session_policy,
+            self.inputs.managed_session_policies,
+        )
+
+    def _explained(self, refused: Refused, role: Role, identity: IdToken | None = None) -> Failure:
+        if self.inputs.mask_aws_account_id:
+            # AWS's messages name the caller, whose account may be another than the role's.
+            for account in re.findall(r"[0-9]{12}", refused.message):
+                self.log.mask(Secret(account))
+        return report.explain(
+            refused,
+            role=role,
+            audience=self.inputs.audience,
+            seconds=self.inputs.role_duration_seconds,
+            claims=identity.claims if identity else {},
+        )
+
+
+def _is_of(session: sts.Session, role: Role | RoleName) -> bool:
+    try:
+        return AssumedRole.parse(session.arn).role == role.name.rpartition("/")[2]
+    except ValueError:
+        return False
