@@ -167,6 +167,25 @@ def test_a_profile_of_the_host_is_told_not_to_be_there(step):
     assert "profiles and files of the host are not there" in error
 
 
+def test_keys_of_the_environment_that_can_be_none_are_told_without_their_text(step):
+    environ = {**NOWHERE, "AWS_ACCESS_KEY_ID": "AKIA\n", "AWS_SECRET_ACCESS_KEY": "hunter2"}
+
+    error = step.refused(role_to_assume="", environ=environ)
+
+    assert "a part of them has white space" in error
+    assert "hunter2" not in error
+
+
+def test_a_program_of_a_profile_that_fails_is_told_without_its_words(step, tmp_path):
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "config").write_text("[default]\ncredential_process = sh -c 'echo hunter2 >&2; exit 1'\n")
+
+    error = step.refused(role_to_assume="", environ={"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"})
+
+    assert "CredentialRetrievalError" in error
+    assert "hunter2" not in error
+
+
 def test_a_shared_file_in_home_is_a_source(step, tmp_path):
     keys = new_keys(step.world)
     (tmp_path / ".aws").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,23 +43,31 @@ def of_the_environment(environ: Mapping[str, str]) -> Credentials | None:
     Raises Failure when the chain is set up in a way that it cannot follow. None when it finds nothing.
     """
     import botocore.session
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import ConfigParseError, ProfileNotFound
 
     with _lent(environ):
         try:
             found = botocore.session.Session().get_credentials()
             frozen = found and found.get_frozen_credentials()
-        except (BotoCoreError, OSError, ValueError) as error:
-            raise Failure(
-                "The credentials of the job's environment could not be read.",
-                why=f"{type(error).__name__}: {error}.",
-                fix="check the job's AWS_ variables. This action runs in a container: profiles and files of the host "
-                "are not there, only those in the workspace and in HOME.",
-            ) from error
+        except (ProfileNotFound, ConfigParseError) as error:
+            raise _unreadable(f"{type(error).__name__}: {error}") from None
+        except Exception as error:  # noqa: BLE001 - the chain calls services and programs, whose words may hold a secret
+            raise _unreadable(type(error).__name__) from None
     if not frozen or not frozen.access_key or not frozen.secret_key:
         return None
+    if not re.fullmatch(r"[!-~]+", f"{frozen.access_key}{frozen.secret_key}{frozen.token or ''}"):
+        raise _unreadable("a part of them has white space or other characters that no AWS key has")
     token = Secret(frozen.token) if frozen.token else None
     return Credentials(Secret(frozen.access_key), Secret(frozen.secret_key), token)
+
+
+def _unreadable(why: str) -> Failure:
+    return Failure(
+        "The credentials of the job's environment could not be read.",
+        why=f"{why}.",
+        fix="check the job's AWS_ variables. This action runs in a container: profiles and files of the host are not "
+        "there, only those in the workspace and in HOME.",
+    )
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from py_aws_oidc import __version__
 from py_aws_oidc.aws.arn import AssumedRole
 from py_aws_oidc.aws.credentials import Credentials
-from py_aws_oidc.aws.errors import Refused, kind_of
+from py_aws_oidc.aws.errors import STATUSES, Refused, kind_of
 from py_aws_oidc.failure import Failure, Kind
 from py_aws_oidc.network import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, Network
 from py_aws_oidc.secret import Secret
@@ -144,15 +144,22 @@ def _call(
 ) -> Mapping[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 
+    statuses: list[int] = []
     try:
         client = _client(endpoint, credentials)
+        # An answer that cannot be parsed has a status all the same, and botocore tells it only here.
+        client.meta.events.register(
+            "before-parse.sts", lambda response_dict, **_: statuses.append(response_dict["status_code"])
+        )
         answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
     except ClientError as error:
         raise _refused(error) from None
     except (BotoCoreError, ValueError) as error:
         raise _unreachable(endpoint, error) from None
     except Exception:  # noqa: BLE001 - botocore's parser raises whatever it trips over, with the answer in its text
-        raise _not_an_answer("it is not the XML of STS", Kind.PASSES) from None
+        status = statuses[-1] if statuses else 0
+        kind = Kind.PASSES if status in {0, 200, *STATUSES} else Kind.NEVER
+        raise _not_an_answer(f"it is not the XML of STS, and came with HTTP status {status}", kind) from None
     return answer
 
 
