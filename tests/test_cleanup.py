@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from py_aws_oidc import cleanup
+from py_aws_oidc import cleanup, places
 from py_aws_oidc.aws import profiles
 from py_aws_oidc.export import PROFILE_BEFORE, VARIABLES_BEFORE
 from py_aws_oidc.github.commands import Log
@@ -58,8 +58,8 @@ def test_only_the_actions_own_variables_are_put_back(tmp_path):
 
 
 def test_a_profile_is_taken_away(tmp_path):
-    places = profiles.locate({"HOME": str(tmp_path)})
-    with profiles.editing(places, None) as edit:
+    found = places.locate({"HOME": str(tmp_path)})
+    with profiles.editing(found, None) as edit:
         edit.add("dev", {"aws_access_key_id": "AKIA"}, "eu-west-1", overwrite=False)
         edit.write()
 

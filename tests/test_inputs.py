@@ -238,6 +238,25 @@ def test_an_account_id_that_yaml_shortened_is_filled_up():
     assert given.allowed_account_ids == ("012345678901", "000000000001")
 
 
+@pytest.mark.parametrize("text", [",", " , ,"])
+def test_a_list_of_accounts_without_any_is_no_guard_but_an_error(text):
+    assert problems(allowed_account_ids=text) == ["allowed-account-ids: there is no account id in it"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400"])
+def test_a_number_that_is_none_is_no_tag(number):
+    (problem,) = problems(custom_tags=f'{{"Team": {number}}}')
+
+    assert problem.startswith("custom-tags: ")
+
+
+def test_accounts_that_a_message_names_are_hidden_when_that_is_asked_for():
+    with pytest.raises(InvalidInputs) as caught:
+        Inputs.read(environ(mask_aws_account_id="true", allowed_account_ids="111111111111"))
+
+    assert set(caught.value.hidden) == {Secret("123456789012"), Secret("111111111111")}
+
+
 def test_an_account_id_that_yaml_took_for_a_number_is_told():
     (problem,) = problems(allowed_account_ids="1.23456789012E+11")
 

@@ -1,5 +1,6 @@
 import pytest
 
+from py_aws_oidc.failure import Failure
 from py_aws_oidc.network import Network, is_private
 
 STS = "https://sts.us-east-1.amazonaws.com"
@@ -75,6 +76,15 @@ def test_what_can_be_no_file_is_a_file_that_is_missing(name):
 
 def test_without_any_file_the_libraries_own_certificates_are_trusted():
     assert Network().verify is True
+
+
+@pytest.mark.parametrize("junk", ["http://us er:hunter2@x", ":::", "ftp://x"])
+def test_a_proxy_that_cannot_be_used_is_told_by_its_variable_and_without_its_password(junk):
+    with pytest.raises(Failure, match="The proxy that HTTP_PROXY names cannot be used") as caught:
+        proxies(HTTP_PROXY=junk)
+
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(Network.read({"HTTP_PROXY": junk}))
 
 
 @pytest.mark.parametrize("url", [STS, "http://127.0.0.1/x", "http://localhost:8080", "http://[::1]/"])

@@ -2,7 +2,7 @@ import pytest
 
 from py_aws_oidc.clock import Clock
 from py_aws_oidc.failure import Failure, Kind
-from py_aws_oidc.retry import Retry
+from py_aws_oidc.retry import Retry, seconds
 
 
 class Story:
@@ -16,7 +16,7 @@ class Story:
         clock = Clock(
             monotonic=lambda: sum(self.slept), sleep=self.slept.append, uniform=lambda _, most: luck * most
         )
-        self.retry = Retry(tries, clock, self.said.append)
+        self.retry = Retry(tries, clock, self.said.append, began=0)
 
     def make(self) -> str:
         if self.kinds:
@@ -117,3 +117,40 @@ def test_who_gave_up_is_not_called_again_from_outside():
         story.run()
 
     assert caught.value.kind is Kind.NEVER
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        [Kind.PASSES, Kind.PASSES, Kind.NEW_TOKEN],
+        [Kind.PASSES, Kind.PASSES, Kind.PASSES, Kind.MAY_PASS, Kind.MAY_PASS],
+        [Kind.PASSES, Kind.ONCE_MORE, Kind.PASSES],
+    ],
+    ids=lambda kinds: ", ".join(kind.name for kind in kinds),
+)
+def test_each_kind_of_error_has_its_own_tries(kinds):
+    assert Story(*kinds).run() == "done"
+
+
+def test_all_calls_of_a_run_share_two_minutes():
+    story = Story(*[Kind.PASSES] * 1000, tries=8)
+
+    for _ in range(3):
+        with pytest.raises(Failure):
+            story.run()
+
+    assert sum(story.slept) <= 120
+
+
+def test_the_last_word_says_how_often_it_was_tried():
+    story = Story(*[Kind.PASSES] * 100, tries=3)
+
+    with pytest.raises(Failure) as caught:
+        story.run()
+
+    assert caught.value.why == "Why. It was tried 3 times."
+
+
+@pytest.mark.parametrize(("header", "wait"), [("7", 7), ("", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("-1", 0)])
+def test_retry_after_is_a_number_of_seconds(header, wait):
+    assert seconds(header) == wait

@@ -1,12 +1,17 @@
 """Every source of identity at the wire, with real keys, real signatures and real trust policies."""
 
+import itertools
 import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from threading import Event
 
 import pytest
+from botocore.exceptions import ClientError
 
+from py_aws_oidc.aws import credentials
+from py_aws_oidc.clock import Clock
 from sandbox.faults import Fault
 from sandbox.job import Job
 from sandbox.world import World
@@ -109,7 +114,7 @@ def test_a_bare_role_name_is_in_the_account_of_the_keys(step):
 def test_keys_that_aws_does_not_know_are_told(step):
     keys = {"aws_access_key_id": "AKIAUNKNOWN", "aws_secret_access_key": "s"}
 
-    assert "InvalidClientTokenId" in step.refused(role_to_assume="", **keys)
+    assert "AWS does not know the access key id" in step.refused(role_to_assume="", **keys)
     assert "AWS does not know the access key id" in step.refused(role_to_assume=second_role(step.world), **keys)
 
 
@@ -158,6 +163,64 @@ def test_force_skip_oidc_starts_from_the_jobs_own_credentials(step):
 
     assert run.status == 0
     assert "idtoken" not in step.calls
+
+
+def test_keys_in_variables_are_taken_whatever_profile_is_named(step):
+    environ = {**new_keys(step.world), "AWS_PROFILE": "ghost"}
+
+    assert step(role_to_assume="", environ=environ).outputs["authenticated-arn"] == USER
+
+
+def test_a_job_that_wanted_an_id_token_is_told_of_that_and_not_of_a_profile(step):
+    assert "`id-token: write` is missing" in step.refused(
+        environ={**NOWHERE, **NO_ID_TOKEN, "AWS_PROFILE": "ghost"}
+    )
+
+
+def test_variables_that_steer_calls_are_not_lent_to_the_chain(step, tmp_path):
+    (tmp_path / "token").write_text("x.y.z")
+    environ = {
+        **NOWHERE,
+        **NO_ID_TOKEN,
+        "AWS_ROLE_ARN": step.role,
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+        "AWS_ENDPOINT_URL": step.world.aws_url,
+        "AWS_MAX_ATTEMPTS": "abc",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+    }
+
+    assert "ProxyConnectionError" in step.refused(role_chaining="true", environ=environ)
+    assert step.calls == []
+
+
+def test_a_container_service_that_is_named_gives_credentials(step):
+    keys = new_keys(step.world)
+    answer = {"AccessKeyId": keys["AWS_ACCESS_KEY_ID"], "SecretAccessKey": keys["AWS_SECRET_ACCESS_KEY"]}
+    body = json.dumps({**answer, "Token": "", "Expiration": "2999-01-01T00:00:00Z"})
+    step.world.faults.script("idtoken", Fault(status=200, body=body, content_type="application/json"))
+    request = step.world.issuer.start(Job())
+    environ = {**NOWHERE, "AWS_CONTAINER_CREDENTIALS_FULL_URI": request.url}
+
+    assert step(role_to_assume="", environ=environ).outputs["authenticated-arn"] == USER
+
+
+def test_a_role_of_a_profile_that_aws_refuses_is_told_with_the_code(step, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "hunter2"}}, "AssumeRole")
+
+    monkeypatch.setattr("botocore.session.Session.get_credentials", refuse)
+
+    error = step.refused(role_chaining="true", environ=NOWHERE)
+
+    assert "AWS refused AssumeRole (AccessDenied)" in error
+    assert "hunter2" not in error
+
+
+def test_a_chain_that_does_not_answer_is_told(step, monkeypatch):
+    monkeypatch.setattr("botocore.session.Session.get_credentials", lambda _: Event().wait(20))
+    monkeypatch.setattr(credentials, "WHOLE_CALL_SECONDS", 0.05)
+
+    assert "did not answer in time" in step.refused(role_chaining="true", environ=NOWHERE)
 
 
 def test_a_profile_of_the_host_is_told_not_to_be_there(step):
@@ -358,6 +421,25 @@ def test_credentials_of_another_role_are_kept_with_a_warning(step):
     assert "::warning title=Another role::" in run.log
 
 
+def test_credentials_of_the_same_role_in_another_account_are_kept_with_a_warning(step):
+    first = step()
+    elsewhere = "arn:aws:iam::210987654321:role/deploy"
+
+    run = step(use_existing_credentials="true", role_to_assume=elsewhere, environ={**first.env, **NOWHERE})
+
+    assert "::warning title=Another role::" in run.log
+
+
+def test_a_profile_is_not_written_for_credentials_that_are_kept_and_that_is_said(step, tmp_path):
+    first = step()
+    environ = {**first.env, **NOWHERE, "HOME": str(tmp_path)}
+
+    run = step(use_existing_credentials="true", aws_profile="dev", environ=environ)
+
+    assert "::warning title=No profile::No profile dev is written" in run.log
+    assert not (tmp_path / ".aws").exists()
+
+
 def test_credentials_of_a_user_are_of_no_role(step):
     run = step(use_existing_credentials="true", environ=new_keys(step.world))
 
@@ -487,6 +569,32 @@ def test_a_limit_of_time_ends_whatever_it_waits_for(step):
         held.set()
 
     assert error.startswith("The step gave up after 1 seconds.")
+
+
+@pytest.mark.parametrize("endpoint", ["idtoken", "AssumeRoleWithWebIdentity"])
+def test_an_answer_that_never_becomes_whole_is_given_up(step, monkeypatch, endpoint):
+    for room in ("aws.sts", "github.idtoken"):
+        monkeypatch.setattr(f"py_aws_oidc.{room}.WHOLE_CALL_SECONDS", 0.3)
+    held = Event()
+    step.world.faults.script(endpoint, always=Fault(hold=held))
+    try:
+        error = step.refused(disable_retry="true")
+    finally:
+        held.set()
+
+    assert "ended in TimeoutError" in error
+
+
+def test_a_token_that_got_old_on_the_way_is_replaced_whatever_aws_calls_it(step):
+    moments = itertools.chain([datetime.now(UTC)] * 3, itertools.repeat(datetime.now(UTC) + timedelta(minutes=10)))
+    old = Fault(status=400, code="InvalidIdentityToken", message="Not valid")
+    step.world.faults.script("AssumeRoleWithWebIdentity", old)
+    monotonic = itertools.count()
+    clock = Clock(now=lambda: next(moments), monotonic=lambda: next(monotonic), sleep=step.slept.append)
+
+    step(clock=clock)
+
+    assert step.calls.count("idtoken") == 2
 
 
 def test_a_session_policy_that_iam_does_not_understand_is_told(step):

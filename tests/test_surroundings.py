@@ -1,3 +1,4 @@
+from py_aws_oidc.aws.credentials import CHAIN
 from py_aws_oidc.network import Network
 from py_aws_oidc.surroundings import TABLE, remarks
 
@@ -12,7 +13,7 @@ def test_nothing_is_said_of_a_clean_environment():
 
 def test_an_endpoint_from_the_environment_is_said_not_to_be_heeded():
     assert said(AWS_ENDPOINT_URL="https://x", AWS_ENDPOINT_URL_STS="https://y") == [
-        f"{name} is set, but this step does not heed it: any step of the job could send the ID token elsewhere "
+        f"{name} is set, but this step does not heed it: any step of the job could send tokens elsewhere "
         "with it; the input sts-endpoint says it."
         for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS")
     ]
@@ -32,3 +33,9 @@ def test_each_variable_is_decided_once():
     names = [name for row in TABLE for name in row.names]
 
     assert len(names) == len(set(names))
+
+
+def test_every_variable_that_the_chain_gets_is_in_the_table():
+    own = {name for row in TABLE for name in row.names if row.heeded == "for the job's own credentials"}
+
+    assert set(CHAIN) - {"HOME"} <= own

@@ -55,10 +55,13 @@ def main(
                 cleanup.run(given, log)
             else:
                 action.run(given, log, clock)
-    except (Exception, Interrupted) as error:  # noqa: BLE001 - the last door: whatever happened, a person understands it
+    except BaseException as error:  # noqa: BLE001 - the last door: whatever happened, a person understands it
         if given.get("SHOW_STACK_TRACE") == "true":
             log.info("\n".join(_stack(error)))
-        log.error(str(_failure(error)), title=TITLES[stage])
+        failure = _failure(error)
+        for secret in failure.hidden:
+            log.mask(secret)
+        log.error(str(failure), title=TITLES[stage])
         return 1
     return 0
 

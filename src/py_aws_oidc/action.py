@@ -31,18 +31,15 @@ def run(environ: Mapping[str, str], log: Log, clock: Clock) -> None:
         log.warning(remark, title="Surroundings")
     chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
     endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network)
-    retry = Retry(1 if inputs.disable_retry else inputs.retry_max_attempts, clock, log.info)
+    retry = Retry(1 if inputs.disable_retry else inputs.retry_max_attempts, clock, log.info, clock.monotonic())
     sign_in = SignIn(inputs, export.without_unset(environ, inputs), endpoint, retry, log)
 
-    with time_limit(inputs.action_timeout_s):
+    with time_limit(inputs.action_timeout_s, too_long(inputs.action_timeout_s)):
         session = sign_in.existing() or sign_in.by(chosen)
-    check_account(session, inputs)
-
-    exports = export.exports(session, inputs, environ)
-    for remark in exports.remarks:
-        log.warning(remark, title="Profile")
-    export.write(exports, inputs.aws_region, environ)
-    tell(session, exports, inputs, log)
+        check_account(session, inputs)
+        exports = export.exports(session, inputs, environ)
+        tell(session, exports, inputs, log)
+        export.write(exports, inputs.aws_region, environ)
 
 
 def check_account(session: sts.Session, inputs: Inputs) -> None:
@@ -56,12 +53,26 @@ def check_account(session: sts.Session, inputs: Inputs) -> None:
 
 
 def tell(session: sts.Session, exports: export.Exports, inputs: Inputs, log: Log) -> None:
-    """Say to a person who they are now, where, until when, and what later steps have of it."""
+    """Say to a person who they are now, where, until when, and what later steps get of it.
+
+    That comes before the exports: nothing that fails may come after them.
+    """
+    for remark in exports.remarks:
+        log.warning(remark, title="Profile")
     expiration = session.credentials.expiration
     until = f", until {expiration:%Y-%m-%d %H:%M:%S} UTC" if expiration else ""
     log.info(f"Signed in to AWS account {session.account} as {session.arn}")
     log.info(f"in {inputs.aws_region}{until}.")
     if exports.profile:
-        log.info(f"Later steps have the profile {exports.profile.name}.")
+        log.info(f"Later steps get the profile {exports.profile.name}.")
     if exports.environment:
-        log.info(f"Later steps have {', '.join(exports.environment)}.")
+        log.info(f"Later steps get {', '.join(exports.environment)}.")
+
+
+def too_long(seconds: int) -> Failure:
+    """What to say when the workflow's own limit is reached."""
+    return Failure(
+        f"The step gave up after {seconds} seconds.",
+        why="the input action-timeout-s is the limit for all that it does.",
+        fix="look at the lines above for what it was waiting for; raise the limit, or run the job again.",
+    )

@@ -26,21 +26,33 @@ def run(environ: Mapping[str, str], log: Log) -> None:
         return
     before = _variables(environ.get(f"STATE_{VARIABLES_BEFORE}", ""))
     undo = environ.get(f"STATE_{PROFILE_BEFORE}", "")
-    for profile in profiles.put_back(undo, owner(environ)) if undo else []:
-        log.info(f"Took away the profile {profile}, or made it what it was before.")
-    if before:
-        file = CommandFile.named(environ, "GITHUB_ENV")
-        with uninterrupted(), AllOrNothing([file]) as files:
-            files.append(file, before)
-        put_back = [name for name, value in before.items() if value]
-        blanked = [name for name, value in before.items() if not value]
-        if put_back:
-            log.info(f"Put back as before this step: {', '.join(put_back)}.")
-        if blanked:
-            log.info(f"Blanked: {', '.join(blanked)}.")
-    elif not undo:
+    if not before and not undo:
         # A step that failed has left nothing to put back.
         log.info("This step changed no AWS variables, so there is nothing to put back.")
+    try:
+        _variables_back(before, environ, log)
+    finally:
+        # Variables that cannot be put back must not keep the profile, nor the other way round.
+        _profile_back(undo, environ, log)
+
+
+def _variables_back(before: Mapping[str, str], environ: Mapping[str, str], log: Log) -> None:
+    if not before:
+        return
+    file = CommandFile.named(environ, "GITHUB_ENV")
+    with uninterrupted(), AllOrNothing([file]) as files:
+        files.append(file, before)
+    was_set = [name for name, value in before.items() if value]
+    was_not = [name for name, value in before.items() if not value]
+    if was_set:
+        log.info(f"Put back as before this step: {', '.join(was_set)}.")
+    if was_not:
+        log.info(f"Blanked: {', '.join(was_not)}.")
+
+
+def _profile_back(undo: str, environ: Mapping[str, str], log: Log) -> None:
+    for profile in profiles.put_back(undo, owner(environ)) if undo else []:
+        log.info(f"Took away the profile {profile}, or made it what it was before.")
 
 
 def _variables(state: str) -> dict[str, str]:
@@ -51,4 +63,15 @@ def _variables(state: str) -> dict[str, str]:
     if not isinstance(before, dict):
         return {}
     # A step that failed left no state, and any step may have set the variable that stands for it.
-    return {name: value for name, value in before.items() if name in VARIABLES and isinstance(value, str)}
+    return {name: value for name, value in before.items() if name in VARIABLES and _is_of_an_environment(value)}
+
+
+def _is_of_an_environment(value: object) -> bool:
+    """Whether it is a text that a variable can have had, which not every text of JSON is."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True

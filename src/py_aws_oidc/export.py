@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from py_aws_oidc import places
 from py_aws_oidc.aws import profiles
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.sts import Session
@@ -72,7 +73,7 @@ def exports(session: Session, inputs: Inputs, before: Mapping[str, str]) -> Expo
     if inputs.aws_profile and not session.is_reused:
         settings = {name.lower(): secret for name, secret in keys.items()}
         profile = Profile(
-            inputs.aws_profile, profiles.locate(before), settings, overwrite=inputs.overwrite_aws_profile
+            inputs.aws_profile, places.locate(before), settings, overwrite=inputs.overwrite_aws_profile
         )
         environment |= profile.places.announced
         environment |= {"AWS_PROFILE": inputs.aws_profile} if to_environment(inputs) else {}

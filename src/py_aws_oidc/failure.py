@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from py_aws_oidc.secret import Secret
+
 
 class Kind(Enum):
     """What becomes of an error when the call is made again."""
@@ -19,8 +21,10 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
     """The step cannot go on, and the person who reads the log can do something about it.
 
     Each of the three texts is made of whole sentences and may have several lines. `retry_after` is how many
-    seconds the other side asks to wait before the next try.
+    seconds the other side asks to wait before the next try; `hidden` is what must be masked before the texts are shown.
     """
+
+    hidden: tuple[Secret, ...] = ()
 
     def __init__(self, what: str, *, why: str, fix: str, kind: Kind = Kind.NEVER, retry_after: float = 0) -> None:
         super().__init__(what)

@@ -6,7 +6,8 @@ help, and whether a variable may stand in for a blank input. action.yml and the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Self, TypeVar, cast
 
@@ -22,10 +23,11 @@ T = TypeVar("T")
 
 
 class InvalidInputs(Failure):
-    """One or more inputs cannot be used; `problems` has a sentence for each."""
+    """One or more inputs cannot be used; `problems` has a sentence for each, and must not show `hidden`."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], hidden: Iterable[str] = ()) -> None:
         self.problems = problems
+        self.hidden = tuple(Secret(text) for text in hidden)
         count = "1 input" if len(problems) == 1 else f"{len(problems)} inputs"
         super().__init__(
             f"{count} of this step cannot be used, so nothing was tried.",
@@ -291,7 +293,8 @@ class Inputs:
             inputs = cls(**values)
             problems = list(_contradictions(inputs, environ))
         if problems:
-            raise InvalidInputs(problems)
+            accounts = re.findall(r"[0-9]{12}", "\n".join(problems)) if values.get("mask_aws_account_id") else []
+            raise InvalidInputs(problems, accounts)
         return inputs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,36 +38,47 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Keep the runner's signals away from what must be whole.
+    """Keep signals and time limits away from what must be whole.
 
-    One that comes meanwhile is dropped: what was to be cancelled is done, and the runner itself says "cancelled".
+    Once it is, nothing is left to be interrupted: from then on the runner's signals are ignored, and the runner itself
+    says "cancelled".
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    blocked = (*_SIGNALS, signal.SIGALRM)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     try:
         yield
+        for number in blocked:
+            signal.signal(number, signal.SIG_IGN)
     finally:
-        while signal.sigtimedwait(_SIGNALS, 0):
-            pass
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
-def time_limit(seconds: int) -> Iterator[None]:
-    """Raise Failure when what is inside takes longer than this, whatever it waits for; 0 is no limit."""
+def time_limit(seconds: float, failure: Failure) -> Iterator[None]:
+    """Raise the failure when what is inside takes longer than this, whatever it waits for; 0 is no limit.
+
+    Limits may lie in one another; the one that is reached first counts.
+    """
+    outer, _ = signal.getitimer(signal.ITIMER_REAL)
+    if not seconds or 0 < outer <= seconds:
+        yield
+        return
+    mine = _TimeIsUp()
+    started = time.monotonic()
 
     def stop(*_: object) -> None:
-        raise _TimeIsUp
+        raise mine
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
-    except _TimeIsUp:
-        raise Failure(
-            f"The step gave up after {seconds} seconds.",
-            why="the input action-timeout-s is the limit for all that it does.",
-            fix="look at the lines above for what it was waiting for; raise the limit, or run the job again.",
-        ) from None
+    except _TimeIsUp as up:
+        if up is not mine:
+            raise
+        raise failure from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if outer:
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - started), 0.001))

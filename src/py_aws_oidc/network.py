@@ -6,12 +6,17 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
+from py_aws_oidc import reading
+from py_aws_oidc.failure import Failure
+
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 10
+# The two above are for a silence each; an answer that comes a byte a second has them again with every byte.
+WHOLE_CALL_SECONDS = 30
 
 # Debian's store, where a machine's own certificate authorities are added (update-ca-certificates(8)).
 _SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -24,12 +29,13 @@ _NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
 
 @dataclass(frozen=True)
 class Network:
-    """The proxy, the hosts it is not for, and the file of trusted certificates.
+    """The proxy and what names it, the hosts it is not for, and the file of trusted certificates.
 
     `missing` names the variables whose certificate file is not there, with the file.
     """
 
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # it may hold a password
+    proxy_from: str = ""
     no_proxy: str = ""
     certificates: str | None = None
     missing: tuple[tuple[str, str], ...] = ()
@@ -38,14 +44,16 @@ class Network:
     def read(cls, environ: Mapping[str, str], *, proxy: str | None = None, no_proxy: str | None = None) -> Self:
         """Read the variables of proxies and certificates; what the inputs say goes before them."""
 
-        def first(variables: tuple[str, ...]) -> str:
-            return next((text for v in variables if (text := environ.get(v, "").strip())), "")
+        def first(variables: tuple[str, ...]) -> tuple[str, str]:
+            return next(((text, v) for v in variables if (text := environ.get(v, "").strip())), ("", ""))
 
         named = [(v, environ[v]) for v in _CERTIFICATE_VARIABLES if environ.get(v)]
         found = [file for _, file in (*named, ("", _SYSTEM_CERTIFICATES)) if os.path.isfile(file)]  # noqa: PTH113 - a Path raises for a name that is too long
+        given, variable = (proxy, "http-proxy") if proxy else first(_PROXY_VARIABLES)
         return cls(
-            proxy=proxy or first(_PROXY_VARIABLES) or None,
-            no_proxy=no_proxy or first(_NO_PROXY_VARIABLES),
+            proxy=given or None,
+            proxy_from=variable,
+            no_proxy=no_proxy or first(_NO_PROXY_VARIABLES)[0],
             certificates=found[0] if found else None,
             missing=tuple((variable, file) for variable, file in named if file not in found),
         )
@@ -56,7 +64,16 @@ class Network:
 
         if not self.proxy or is_loopback(url) or should_bypass_proxies(_with_port(url), self.no_proxy):
             return {}
-        return {"http": self.proxy, "https": self.proxy}
+        try:
+            proxy = reading.proxy(self.proxy)
+        except ValueError as error:
+            raise Failure(
+                f"The proxy that {self.proxy_from} names cannot be used.",
+                why=f"{error}.",
+                fix="correct the variable or the input, or list the host in NO_PROXY. A user name and a password with "
+                "special characters must be percent-encoded.",
+            ) from None
+        return {"http": proxy, "https": proxy}
 
     @property
     def verified_by(self) -> str:

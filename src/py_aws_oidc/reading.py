@@ -7,6 +7,7 @@ be used. The texts of secrets are never repeated.
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -149,6 +150,9 @@ def account_ids(text: str) -> tuple[str, ...]:
         if not re.fullmatch(r"[0-9]{1,12}", part):
             raise ValueError(f"{quoted(part)} is not an account id; one has 12 digits")
         accounts.append(part.zfill(12))
+    if not accounts:
+        # Else a guard whose expressions are all empty would stand open.
+        raise ValueError("there is no account id in it")
     return tuple(accounts)
 
 
@@ -191,14 +195,20 @@ def endpoint(text: str) -> str:
 
 def _json(text: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise ValueError("it is not valid JSON") from None
+
+
+def _no_number(text: str) -> object:
+    raise ValueError(f"{text} is not JSON")
 
 
 def _scalar(name: str, value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"the value of {quoted(name)} is too large a number")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # JSON has one kind of number: 12.0 is 12
     if isinstance(value, str | int | float):

@@ -6,6 +6,7 @@ One loop decides; the retries of the libraries are off. Waiting is exponential b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Limit:
-    """How often a call is made in all at most, and how many seconds after the first try the last may be.
+    """How often an error of a kind is met in one call at most, and how many seconds after the first the last may be.
 
     `examples` and `what` are for people: errors of that kind, and what is done about them.
     """
@@ -51,31 +52,34 @@ LIMITS = {
         what="said at once",
     ),
 }
-_BASE_SECONDS, _CAP_SECONDS = 0.2, 10.0
+_BASE_SECONDS, _CAP_SECONDS, _ALL_SECONDS = 0.2, 10.0, 120.0
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How often to try a call in all, and where each retry is told."""
+    """How often to try a call in all, where each retry is told, and when the run began: two minutes are for all."""
 
     tries: int
     clock: Clock
     say: Callable[[str], None]
+    began: float
 
     def call(self, name: str, make: Callable[[], T]) -> T:
         """Make the call until it succeeds; raises its Failure when another try is not worth it, without waiting."""
-        started = self.clock.monotonic()
+        seen: dict[Kind, list[float]] = {}
         tries = 1
         while True:
             try:
                 return make()
             except Failure as failure:
+                now = self.clock.monotonic()
+                of_kind = seen.setdefault(failure.kind, [])
+                of_kind.append(now)
                 limit = LIMITS[failure.kind]
-                wait = max(failure.retry_after, self._wait(failure.kind, tries))
-                late = self.clock.monotonic() - started + wait > limit.seconds
-                if tries >= min(self.tries, limit.tries) or late:
-                    failure.kind = Kind.NEVER  # a call around this one must not begin anew
-                    raise
+                wait = max(failure.retry_after, self._wait(failure.kind, len(of_kind)))
+                late = now + wait > min(of_kind[0] + limit.seconds, self.began + _ALL_SECONDS)
+                if tries >= self.tries or len(of_kind) >= limit.tries or late:
+                    raise _given_up(failure, tries) from None
                 kind = failure.kind
             tries += 1
             self.say(f"{name} failed with an error that {kind.value}; try {tries} follows in {wait:.1f} s.")
@@ -87,3 +91,16 @@ class Retry:
         if kind is Kind.ONCE_MORE:
             return 1.0
         return self.clock.uniform(0, min(_CAP_SECONDS, _BASE_SECONDS * 2**tries))
+
+
+def seconds(retry_after: str) -> float:
+    """What a Retry-After header asks for in seconds; 0 for a date, which clocks that differ would make nonsense of."""
+    return float(retry_after) if re.fullmatch(r"[0-9]{1,4}", retry_after) else 0.0
+
+
+def _given_up(failure: Failure, tries: int) -> Failure:
+    """The failure as the last word: a call around this one must not begin anew."""
+    failure.kind = Kind.NEVER
+    if tries > 1:
+        failure.why += f" It was tried {tries} times."
+    return failure

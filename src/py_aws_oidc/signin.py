@@ -69,11 +69,14 @@ class TokenFile:
     def current(self) -> IdToken:
         """What the file holds now."""
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise ValueError("it is not a regular file")  # noqa: TRY301 - one more way not to be readable
             text = self.path.read_text().strip()
         except (OSError, ValueError) as error:
+            reason = "it is not a text" if isinstance(error, UnicodeDecodeError) else error
             raise Failure(
                 f"The web identity token file {self.path} cannot be read.",
-                why=f"{getattr(error, 'strerror', None) or type(error).__name__}.",
+                why=f"{getattr(error, 'strerror', None) or reason}.",
                 fix="check the input web-identity-token-file. This action runs in a container, which sees only the "
                 "workspace and HOME of the job: have an earlier step copy the token there.",
             ) from None
@@ -105,7 +108,7 @@ class SignIn:
         if not self.inputs.use_existing_credentials:
             return None
         try:
-            found = credentials.of_the_environment(self.environ)
+            found = self._of_the_environment()
             session = found and self._caller_identity(found)
         except Failure as failure:
             self.log.info(f"The job's own credentials cannot be used: {failure.what}")
@@ -120,6 +123,11 @@ class SignIn:
             self.log.warning(
                 f"The credentials that are kept are of {session.arn}, not of the role {role.name} in role-to-assume.",
                 title="Another role",
+            )
+        if self.inputs.aws_profile:
+            self.log.warning(
+                f"No profile {self.inputs.aws_profile} is written for credentials that are kept.",
+                title="No profile",
             )
         return replace(session, is_new=False, is_reused=True)
 
@@ -161,7 +169,13 @@ class SignIn:
     def _credentials(self, plan: Plan) -> Credentials:
         if plan.source is Source.KEYS:
             return self.inputs.credentials()
-        found = credentials.of_the_environment(self.environ)
+        try:
+            found = self._of_the_environment()
+        except Failure as failure:
+            # What is wrong with a profile matters little to a job that wanted an ID token.
+            raise (
+                idtoken.no_permission(Context.read(self.environ)) if plan.id_token_is_missing else failure
+            ) from None
         if found is None and plan.id_token_is_missing:
             raise idtoken.no_permission(Context.read(self.environ))
         if found is None:
@@ -173,6 +187,9 @@ class SignIn:
                 title="No ID token",
             )
         return found
+
+    def _of_the_environment(self) -> Credentials | None:
+        return credentials.of_the_environment(self.environ, self.endpoint.region, self.endpoint.network)
 
     def _role(self, source: Credentials | None = None) -> Role:
         role = self.inputs.role_to_assume
@@ -188,6 +205,8 @@ class SignIn:
                     self.endpoint, self._request(role), identity.token, self.retry.clock.now()
                 )
             except Refused as refused:
+                if refused.code == "InvalidIdentityToken" and identity.seconds_left(self.retry.clock.now()) < 0:
+                    refused.kind = Kind.NEW_TOKEN  # it got old on the way, whatever AWS calls that
                 if refused.kind is Kind.NEW_TOKEN:
                     tokens.forget()
                 raise self._explained(refused, role, identity) from None
@@ -248,7 +267,10 @@ class SignIn:
         return session
 
     def _caller_identity(self, source: Credentials) -> sts.Session:
-        session = self.retry.call("GetCallerIdentity", lambda: sts.caller_identity(self.endpoint, source))
+        try:
+            session = self.retry.call("GetCallerIdentity", lambda: sts.caller_identity(self.endpoint, source))
+        except Refused as refused:
+            raise self._explained(refused, None) from None
         return self._masked(session)
 
     def _request(self, role: Role) -> sts.Request:
@@ -260,7 +282,7 @@ class SignIn:
             self.inputs.managed_session_policies,
         )
 
-    def _explained(self, refused: Refused, role: Role, identity: IdToken | None = None) -> Failure:
+    def _explained(self, refused: Refused, role: Role | None, identity: IdToken | None = None) -> Failure:
         if self.inputs.mask_aws_account_id:
             # AWS's messages name the caller, whose account may be another than the role's.
             for account in re.findall(r"[0-9]{12}", refused.message):
@@ -276,6 +298,8 @@ class SignIn:
 
 def _is_of(session: sts.Session, role: Role | RoleName) -> bool:
     try:
-        return AssumedRole.parse(session.arn).role == role.name.rpartition("/")[2]
+        assumed = AssumedRole.parse(session.arn)
     except ValueError:
         return False
+    here = isinstance(role, RoleName) or assumed.account == role.account
+    return here and assumed.role == role.name.rpartition("/")[2]

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 from py_aws_oidc.network import Network, is_private
 
+_OWN = "for the job's own credentials"
+
 
 @dataclass(frozen=True)
 class Variables:
     """Variables that share a fate; `said` when a person who set one must be told that it is not heeded."""
 
     names: tuple[str, ...]
-    heeded: bool
+    heeded: str
     why: str
     said: bool = False
 
@@ -25,37 +27,62 @@ class Variables:
 TABLE = (
     Variables(
         ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
-        heeded=False,
-        why="the exchange of an ID token is not signed; only role-chaining and a job without ID token use them",
+        heeded=_OWN,
+        why="a run may start from them; the exchange of an ID token is not signed",
     ),
     Variables(
         ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
-        heeded=False,
-        why="no shared file is read, but by role-chaining and in a job without ID token",
+        heeded=_OWN,
+        why="the SDK's chain reads profiles; aws-profile writes to the files that the last two name",
     ),
-    Variables(("AWS_REGION",), heeded=True, why="it fills a blank aws-region"),
-    Variables(("AWS_DEFAULT_REGION",), heeded=False, why="the input aws-region says it"),
+    Variables(
+        ("AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        heeded=_OWN,
+        why="the SDK's chain exchanges such a token (EKS)",
+    ),
+    Variables(
+        (
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        ),
+        heeded=_OWN,
+        why="the SDK's chain asks the container service (ECS, EKS Pod Identity)",
+    ),
+    Variables(
+        (
+            "AWS_EC2_METADATA_DISABLED",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+        ),
+        heeded=_OWN,
+        why="the SDK's chain asks the instance metadata service last",
+    ),
+    Variables(("AWS_REGION",), heeded="yes", why="it fills a blank aws-region"),
+    Variables(("AWS_DEFAULT_REGION",), heeded="no", why="the input aws-region says it"),
     Variables(
         ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"),
-        heeded=False,
-        why="any step of the job could send the ID token elsewhere with it; the input sts-endpoint says it",
+        heeded="no",
+        why="any step of the job could send tokens elsewhere with it; the input sts-endpoint says it",
         said=True,
     ),
-    Variables(("AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"), heeded=False, why="the SDK's own retries are off"),
+    Variables(("AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"), heeded="no", why="the SDK's own retries are off"),
     Variables(
         ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"),
-        heeded=True,
+        heeded="yes",
         why="`true` chooses among the region's own endpoints",
     ),
     Variables(
         ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"),
-        heeded=True,
+        heeded="yes",
         why="the first that names a file which is there; a file outside the container is said to be missing",
     ),
     Variables(
         ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
-        heeded=True,
-        why="for all calls, in lower case too, unless http-proxy and no-proxy say else; loopback is never proxied",
+        heeded="yes",
+        why="for all calls, in lower case too, unless http-proxy and no-proxy say else; loopback is never proxied; "
+        "translate-env-variables does not switch them off",
     ),
 )
 

@@ -136,14 +136,27 @@ def test_an_answer_that_is_not_of_aws_is_not_taken_for_a_refusal():
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(200, sts.Kind.PASSES), (500, sts.Kind.PASSES), (503, sts.Kind.PASSES), (403, sts.Kind.NEVER)],
+    [(500, sts.Kind.PASSES), (503, sts.Kind.PASSES), (403, sts.Kind.NEVER), (307, sts.Kind.NEVER)],
 )
 def test_an_answer_that_is_no_xml_is_worth_another_try_by_its_status(status, kind):
     with World() as world:
-        world.faults.script("GetCallerIdentity", Fault(status=status, body="<html>", content_type="text/html"))
+        fault = Fault(status=status, body="<html>", content_type="text/html", headers={"Retry-After": "3"})
+        world.faults.script("GetCallerIdentity", fault)
         endpoint = sts.Endpoint.read({}, "eu-west-1", world.aws_url, Network())
 
         with pytest.raises(sts.Failure, match=f"HTTP status {status}") as caught:
             sts.caller_identity(endpoint, KEYS)
 
-    assert caught.value.kind is kind
+    assert (caught.value.kind, caught.value.retry_after) == (kind, 3)
+
+
+@pytest.mark.parametrize("status", [200, 201])
+def test_half_an_answer_may_be_whole_the_next_time(status):
+    with World() as world:
+        world.faults.script("GetCallerIdentity", Fault(status=status, body="<html>", content_type="text/html"))
+        endpoint = sts.Endpoint.read({}, "eu-west-1", world.aws_url, Network())
+
+        with pytest.raises(sts.Failure, match="it is not the XML of STS") as caught:
+            sts.caller_identity(endpoint, KEYS)
+
+    assert caught.value.kind is sts.Kind.PASSES

@@ -102,7 +102,7 @@ def test_a_write_that_was_cut_short_is_taken_back(tmp_path, monkeypatch):
 def test_what_was_written_is_taken_back_when_something_later_fails(tmp_path):
     first, second = file(tmp_path, "BEFORE=1\n"), file(tmp_path, name="other")
 
-    with pytest.raises(KeyError), AllOrNothing([first, second]) as files:  # noqa: PT012 - the failure comes in between
+    with pytest.raises(KeyError), AllOrNothing([first, second]) as files:
         files.append(first, {"A": "x"})
         raise KeyError
 

@@ -12,7 +12,7 @@ class Refused(Failure):
 
     def __init__(self, operation: str, code: str, message: str, status: int, retry_after: float = 0) -> None:
         super().__init__(
-            f"AWS refused {operation}: {message} ({code}, HTTP {status})",
+            f"AWS refused {operation}: {spoken(code, message, status)}",
             why="AWS gives no more reason than that.",
             fix=f"look the code up in the AWS STS API Reference ({operation}, Errors).",
             kind=kind_of(code, message, status),
@@ -39,6 +39,7 @@ _COMMON_ERRORS = "AWS STS API Reference, Common Errors"
 _WEB_IDENTITY = "AWS STS API Reference, AssumeRoleWithWebIdentity"
 CODES = (
     Code("Throttling", Kind.PASSES, _RETRY_BEHAVIOR),
+    Code("TooManyRequests", Kind.PASSES, _RETRY_BEHAVIOR),
     Code("RequestLimitExceeded", Kind.PASSES, _RETRY_BEHAVIOR),
     Code("InternalFailure", Kind.PASSES, _COMMON_ERRORS),
     Code("InternalError", Kind.PASSES, _RETRY_BEHAVIOR),
@@ -54,6 +55,11 @@ CODES = (
     Code("ExpiredTokenException", Kind.NEW_TOKEN, _WEB_IDENTITY),
 )
 STATUSES = frozenset({429, 500, 502, 503, 504})
+
+
+def spoken(code: str, message: str, status: int) -> str:
+    """What AWS said, on one line."""
+    return f"{message} ({code}, HTTP {status})" if message else f"{code} (HTTP {status})"
 
 
 def kind_of(code: str, message: str, status: int) -> Kind:

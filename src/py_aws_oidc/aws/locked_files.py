@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import secrets
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,6 +22,8 @@ Owner = tuple[int, int]
 Opener = Callable[[Path, ExitStack], int]
 
 _PRIVATE = 0o600
+_STAGED = ".py-aws-oidc-"
+_LOCK_SECONDS, _LOCK_EVERY_SECONDS = 30.0, 0.02
 
 
 class UnfitError(Failure):
@@ -84,7 +86,7 @@ class File:
             os.replace(staged, self.path.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
 
     def _stage(self, data: bytes, mode: int, owner: Owner | None, leftovers: ExitStack) -> str:
-        name = f".py-aws-oidc-{secrets.token_hex(8)}"
+        name = f"{_STAGED}{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(name, flags, _PRIVATE, dir_fd=self.folder)
         leftovers.callback(_remove, name, self.folder)
@@ -111,10 +113,13 @@ def locked(folders: Iterable[Path], opener: Opener, ours: list[Path]) -> Iterato
             # One folder may have two names. All who lock several take them in one order, so that none waits for
             # one who waits for it.
             for _, descriptor in sorted({_identity(d): d for d in opened.values()}.items()):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                _lock(descriptor)
             # Whoever had the lock before may have taken the folder away.
             if not all(_is_there(folder, descriptor) for folder, descriptor in opened.items()):
                 continue
+            # Files are staged under the lock only, so what is staged now is of a step that was killed.
+            for descriptor in opened.values():
+                _sweep(descriptor)
             try:
                 yield opened
             finally:
@@ -122,6 +127,30 @@ def locked(folders: Iterable[Path], opener: Opener, ours: list[Path]) -> Iterato
                     with suppress(OSError):
                         folder.rmdir()
             return
+
+
+def _lock(descriptor: int) -> None:
+    """Take a folder's lock as soon as it is free; Failure if that takes too long."""
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise Failure(
+                    f"The folder of the AWS files was locked by another process for {_LOCK_SECONDS:g} seconds.",
+                    why="another step of this action is writing a profile and has not finished, or hangs.",
+                    fix="find out which step that is, or let the two use different files.",
+                ) from None
+            time.sleep(_LOCK_EVERY_SECONDS)
+        else:
+            return
+
+
+def _sweep(folder: int) -> None:
+    for name in os.listdir(folder):
+        if name.startswith(_STAGED):
+            _remove(name, folder)
 
 
 def open_folder(folder: Path, held: ExitStack) -> int:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from py_aws_oidc import __version__
 from py_aws_oidc.aws.arn import AssumedRole
 from py_aws_oidc.aws.credentials import Credentials
-from py_aws_oidc.aws.errors import STATUSES, Refused, kind_of
+from py_aws_oidc.aws.errors import Refused, kind_of
 from py_aws_oidc.failure import Failure, Kind
-from py_aws_oidc.network import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, Network
+from py_aws_oidc.interrupts import time_limit
+from py_aws_oidc.network import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, WHOLE_CALL_SECONDS, Network
+from py_aws_oidc.retry import seconds
 from py_aws_oidc.secret import Secret
 
 if TYPE_CHECKING:
@@ -144,22 +146,29 @@ def _call(
 ) -> Mapping[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    statuses: list[int] = []
+    seen: list[tuple[int, str]] = []
+
+    def see(response_dict: Mapping[str, Any], **_: object) -> None:
+        seen.append((response_dict["status_code"], response_dict["headers"].get("retry-after", "")))
+
+    too_slow = _unreachable(endpoint, TimeoutError())
     try:
         client = _client(endpoint, credentials)
         # An answer that cannot be parsed has a status all the same, and botocore tells it only here.
-        client.meta.events.register(
-            "before-parse.sts", lambda response_dict, **_: statuses.append(response_dict["status_code"])
-        )
-        answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
+        client.meta.events.register("before-parse.sts", see)
+        with time_limit(WHOLE_CALL_SECONDS, too_slow):
+            answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
+    except Failure:
+        raise
     except ClientError as error:
-        raise _refused(error) from None
+        raise _refused(error, *seen[-1]) from None
     except (BotoCoreError, ValueError) as error:
         raise _unreachable(endpoint, error) from None
     except Exception:  # noqa: BLE001 - botocore's parser raises whatever it trips over, with the answer in its text
-        status = statuses[-1] if statuses else 0
-        kind = Kind.PASSES if status in {0, 200, *STATUSES} else Kind.NEVER
-        raise _not_an_answer(f"it is not the XML of STS, and came with HTTP status {status}", kind) from None
+        status, retry_after = seen[-1] if seen else (0, "")
+        if status in range(200, 300):
+            raise _not_an_answer("it is not the XML of STS", Kind.PASSES) from None
+        raise _not_of_aws(status, retry_after) from None
     return answer
 
 
@@ -226,21 +235,22 @@ def _word(given: Mapping[str, Any], name: str) -> Secret:
     return Secret(text)
 
 
-def _refused(error: ClientError) -> Failure:
+def _refused(error: ClientError, status: int, retry_after: str) -> Failure:
     said = error.response.get("Error", {})
-    about: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
-    status = about.get("HTTPStatusCode", 0)
-    asked = about.get("HTTPHeaders", {}).get("retry-after", "")
-    retry_after = float(asked) if re.fullmatch(r"[0-9]{1,4}", asked) else 0
     code = said.get("Code") or ""
-    if code and not code.isdecimal():
-        return Refused(error.operation_name, code, said.get("Message") or "", status, retry_after)
+    # botocore makes a code of the status where the answer has none.
+    if not code or code.isdecimal():
+        return _not_of_aws(status, retry_after)
+    return Refused(error.operation_name, code, said.get("Message") or "", status, seconds(retry_after))
+
+
+def _not_of_aws(status: int, retry_after: str) -> Failure:
     return Failure(
         f"Something that is not AWS STS answered in its place, with HTTP status {status}.",
-        why="the answer has no error code of AWS; a proxy or another server on the way gave it.",
+        why="the answer is not the XML of STS; a proxy or another server on the way gave it.",
         fix="check the proxy (http-proxy, HTTPS_PROXY, NO_PROXY), its user name and password, and sts-endpoint.",
         kind=kind_of("", "", status),
-        retry_after=retry_after,
+        retry_after=seconds(retry_after),
     )
 
 

@@ -12,7 +12,7 @@ from string import Template
 from typing import Any
 
 from py_aws_oidc.aws.arn import Role
-from py_aws_oidc.aws.errors import Refused
+from py_aws_oidc.aws.errors import Refused, spoken
 from py_aws_oidc.failure import Failure
 
 
@@ -156,25 +156,24 @@ CAUSES = (
 )
 
 
-def explain(refused: Refused, *, role: Role, audience: str, seconds: int, claims: Mapping[str, Any]) -> Failure:
+def explain(
+    refused: Refused, *, role: Role | None, audience: str, seconds: int, claims: Mapping[str, Any]
+) -> Failure:
     """Put AWS's refusal into words; the result is to be raised, and is worth as many tries as the refusal was."""
     cause = next((cause for cause in CAUSES if cause.fits(refused)), None)
     if cause is None:
         return refused
     said = {name: str(claims.get(claim, "(not in the token)")) for name, claim in _CLAIMS.items()}
-    words = {
-        "role": role.arn,
-        "role_name": role.name,
-        "account": role.account,
-        "audience": audience,
-        "seconds": seconds,
-        "provider": f"arn:{role.partition}:iam::{role.account}:oidc-provider/{said['issuer'].removeprefix('https://')}",
-        **said,
-    }
+    words = {"audience": audience, "seconds": seconds, **said}
+    if role:
+        issuer = said["issuer"].removeprefix("https://")
+        provider = f"arn:{role.partition}:iam::{role.account}:oidc-provider/{issuer}"
+        words |= {"role": role.arn, "role_name": role.name, "account": role.account, "provider": provider}
     return Failure(
-        f"AWS refused {refused.operation} for {role.arn}: {refused.message} ({refused.code}, HTTP {refused.status})",
-        why=Template(cause.why).substitute(words),
-        fix=Template(cause.fix).substitute(words),
+        f"AWS refused {refused.operation}{f' for {role.arn}' if role else ''}: "
+        f"{spoken(refused.code, refused.message, refused.status)}",
+        why=Template(cause.why).safe_substitute(words),
+        fix=Template(cause.fix).safe_substitute(words),
         kind=refused.kind,
         retry_after=refused.retry_after,
     )

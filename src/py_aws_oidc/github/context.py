@@ -7,6 +7,7 @@ GitHub Actions".
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,8 @@ class Context:
 
 def _event(path: str) -> Mapping[str, Any]:
     try:
-        event = json.loads(Path(path).read_bytes()) if path else {}
+        # A pipe or a device in its place has no end.
+        event = json.loads(Path(path).read_bytes()) if os.path.isfile(path) else {}  # noqa: PTH113 - a Path may raise
     except (OSError, ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}

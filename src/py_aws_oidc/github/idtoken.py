@@ -6,7 +6,6 @@ The request is that of GitHub's "OpenID Connect reference", as actions/toolkit m
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,14 +15,17 @@ from urllib.parse import quote
 from py_aws_oidc import __version__
 from py_aws_oidc.failure import Failure, Kind
 from py_aws_oidc.github.context import Context
+from py_aws_oidc.interrupts import time_limit
 from py_aws_oidc.network import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
+    WHOLE_CALL_SECONDS,
     Network,
     host_of,
     is_loopback,
     is_private,
 )
+from py_aws_oidc.retry import seconds
 from py_aws_oidc.secret import Secret
 
 _URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
@@ -79,16 +81,17 @@ class IdToken:
     claims: Mapping[str, Any]
 
     def seconds_left(self, now: datetime) -> float:
-        """How long it is still good."""
-        return float(self.claims["exp"]) - now.timestamp()
+        """How long it is still good; without end if it does not say."""
+        return float(self.claims.get("exp", math.inf)) - now.timestamp()
 
 
 def fetch(request: IdTokenRequest, audience: str, network: Network) -> Secret:
     """Ask the runner for an ID token for this audience; Failure if it gives none."""
     import requests
 
+    too_slow = _unreachable(request.url, TimeoutError(), network)
     try:
-        with requests.Session() as session:
+        with time_limit(WHOLE_CALL_SECONDS, too_slow), requests.Session() as session:
             session.trust_env = False  # else a netrc file would replace the bearer token
             answer = session.get(
                 request.url,
@@ -160,7 +163,7 @@ def _value(status: int, body: bytes, retry_after: str) -> Secret:
             why=why,
             fix=_TRY_AGAIN,
             kind=kind,
-            retry_after=float(retry_after) if re.fullmatch(r"[0-9]{1,4}", retry_after) else 0,
+            retry_after=seconds(retry_after),
         )
     import json
 
@@ -202,11 +205,11 @@ _STATUS = {
 }
 
 
-def _moment(seconds: float) -> str:
+def _moment(exp: float) -> str:
     try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return f"{datetime.fromtimestamp(exp, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (OverflowError, OSError, ValueError):
-        return repr(seconds)
+        return repr(exp)
 
 
 def _unreachable(url: str, error: Exception, network: Network) -> Failure:

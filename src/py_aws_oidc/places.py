@@ -1,0 +1,109 @@
+"""Where a profile goes so that every kind of later step finds it: what AWS expects, and what GitHub's runner mounts.
+
+Sources: AWS SDKs and Tools Reference Guide, "Location of the shared config and credentials files"; the runner's
+ContainerActionHandler.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from py_aws_oidc.aws.profiles import Places
+from py_aws_oidc.failure import Failure
+
+# HOME of a container action on GitHub's runner, and the folder of all its mounts (Runner.Worker,
+# ContainerActionHandler).
+_CONTAINER_HOME, _MOUNTS = "/github/home", "/github/"
+# Runners whose container actions have a home of their own, which is lost with the container.
+_ACT = ("ACT", "GITEA_ACTIONS", "FORGEJO_ACTIONS")
+
+
+def locate(environ: Mapping[str, str]) -> Places:
+    """Where the two files are; Failure if later steps could not, or should not, find them there.
+
+    HOME of a container action is the folder `_temp/_github_home` of the host. The runner translates a host path on
+    its way into each container, and never the other way round: so the host path is what later steps are told.
+    """
+    home = environ.get("HOME", "")
+    if not home.startswith("/"):
+        raise Failure(
+            "There is no place for a profile.",
+            why="the shared credentials and config files lie under HOME, and HOME is not set to an absolute path.",
+            fix="set HOME, or leave aws-profile blank.",
+        )
+    announced: dict[str, str] = {}
+    host_home = _host_home(environ)
+
+    def place(variable: str, name: str) -> Path:
+        if environ.get(variable, "").strip():
+            return _given_place(variable, environ)
+        if host_home:
+            announced[variable] = str(host_home / ".aws" / name)
+        return _refuse_workspace(_plain(home) / ".aws" / name, environ)
+
+    credentials = place("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+    config = place("AWS_CONFIG_FILE", "config")
+    return Places(credentials, config, announced, _remarks(environ, host_home))
+
+
+def _host_home(environ: Mapping[str, str]) -> Path | None:
+    """The host's path of a container action's HOME, if this is one and the runner tells."""
+    workspace = environ.get("RUNNER_WORKSPACE", "")
+    if environ["HOME"] != _CONTAINER_HOME or not workspace.startswith("/"):
+        return None
+    return _plain(workspace).parent / "_temp" / "_github_home"
+
+
+def _given_place(variable: str, environ: Mapping[str, str]) -> Path:
+    given = environ[variable]
+    if not given.startswith("/") or ".." in given.split("/") or "$" in given:
+        raise Failure(
+            f"{variable} is not a plain absolute path: {given}.",
+            why="a path that is relative, begins with ~, or has .. or $ in it may mean another file elsewhere.",
+            fix=f"set {variable} to the absolute path of a file, or leave it unset.",
+        )
+    path = _refuse_workspace(_plain(given), environ)
+    # An older runner mounts no temporary folder, and has its host path in RUNNER_TEMP.
+    mounts = [folder for folder in (environ["HOME"], environ.get("RUNNER_TEMP", "")) if folder.startswith(_MOUNTS)]
+    if environ["HOME"] == _CONTAINER_HOME and not any(_is_under(path, mount) for mount in mounts):
+        raise Failure(
+            f"{variable} names {path}, a file of the host that this action's container cannot see.",
+            why="a container action sees only the folders that the runner mounts, and whatever it makes elsewhere is "
+            "lost with the container.",
+            fix=f"leave {variable} unset: the file is then made in the HOME that the job's containers share, and later "
+            "steps are told where that is on the host. Or set it to a path under ${{ runner.temp }}.",
+        )
+    return path
+
+
+def _refuse_workspace(path: Path, environ: Mapping[str, str]) -> Path:
+    if _is_under(path, environ.get("GITHUB_WORKSPACE", "")):
+        raise Failure(
+            f"{path} is in the workspace, where no credentials should be.",
+            why="files of the workspace end up in artifacts, caches, images and commits.",
+            fix="let AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name files elsewhere, or leave them unset.",
+        )
+    return path
+
+
+def _is_under(path: Path, folder: str) -> bool:
+    return folder.startswith("/") and _plain(folder) in path.parents
+
+
+def _plain(path: str) -> Path:
+    """An absolute path with single slashes, at its beginning too, where two would be kept."""
+    return Path("/" + os.path.normpath(path).lstrip("/"))
+
+
+def _remarks(environ: Mapping[str, str], host_home: Path | None) -> tuple[str, ...]:
+    if any(environ.get(runner) == "true" for runner in _ACT):
+        why = (
+            "The containers of this runner share no home with other steps, so later steps will not see the profile"
+        )
+    elif environ["HOME"] == _CONTAINER_HOME and not host_home:
+        why = "The runner does not tell where its folders are, so steps outside of containers will not see the profile"
+    else:
+        return ()
+    return (f"{why}: use output-env-credentials: true.",)

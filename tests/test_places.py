@@ -1,0 +1,122 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from py_aws_oidc.aws.profiles import Places
+from py_aws_oidc.failure import Failure
+from py_aws_oidc.places import locate
+
+
+def environ(**variables: str) -> dict[str, str]:
+    """A container action's environment on GitHub's runner."""
+    return {
+        "HOME": "/github/home",
+        "RUNNER_TEMP": "/github/runner_temp",
+        "RUNNER_WORKSPACE": "/srv/work/repo",
+        "GITHUB_WORKSPACE": "/github/workspace",
+    } | variables
+
+
+def test_on_githubs_runner_the_host_path_is_announced():
+    assert locate(environ()) == Places(
+        Path("/github/home/.aws/credentials"),
+        Path("/github/home/.aws/config"),
+        {
+            "AWS_SHARED_CREDENTIALS_FILE": "/srv/work/_temp/_github_home/.aws/credentials",
+            "AWS_CONFIG_FILE": "/srv/work/_temp/_github_home/.aws/config",
+        },
+    )
+
+
+def test_the_host_path_is_found_beside_a_workspace_with_a_slash_at_its_end():
+    announced = locate(environ(RUNNER_WORKSPACE="/srv/work/repo/")).announced
+
+    assert announced["AWS_CONFIG_FILE"] == "/srv/work/_temp/_github_home/.aws/config"
+
+
+def test_elsewhere_the_files_are_in_the_home_and_nothing_is_announced():
+    here = {"HOME": "/home/me", "RUNNER_WORKSPACE": "/srv/work/repo"}
+
+    assert locate(here) == Places(Path("/home/me/.aws/credentials"), Path("/home/me/.aws/config"), {})
+
+
+def test_a_variable_that_an_earlier_step_has_announced_is_heeded_and_not_announced_again():
+    found = locate(environ(AWS_CONFIG_FILE="/github/home/.aws/config"))
+
+    assert found.config == Path("/github/home/.aws/config")
+    assert list(found.announced) == ["AWS_SHARED_CREDENTIALS_FILE"]
+
+
+def test_a_blank_variable_counts_as_unset():
+    assert locate(environ(AWS_CONFIG_FILE=" ")) == locate(environ())
+
+
+@pytest.mark.parametrize("path", ["/github/home/x", "/github/runner_temp/a/b", "//github//home/./x"])
+def test_a_file_under_a_mount_can_be_used(path):
+    assert locate(environ(AWS_CONFIG_FILE=path)).config == Path(
+        os.path.normpath(path[1:] if path[1] == "/" else path)
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "variables"),
+    [
+        ("/home/runner/.aws/config", {}),
+        ("/github/home", {}),
+        ("/github/homes/x", {}),
+        ("/github/file_commands/x", {}),
+        ("/srv/work/_temp/x", {"RUNNER_TEMP": "/srv/work/_temp"}),  # an older runner
+        ("/github/runner_temp/x", {"RUNNER_TEMP": ""}),
+        ("/home/runner/.aws/config", {"RUNNER_WORKSPACE": ""}),
+    ],
+)
+def test_a_file_that_the_container_cannot_see_is_refused(path, variables):
+    with pytest.raises(Failure) as caught:
+        locate(environ(AWS_CONFIG_FILE=path, **variables))
+
+    assert (
+        caught.value.what
+        == f"AWS_CONFIG_FILE names {path}, a file of the host that this action's container cannot see."
+    )
+    assert "leave AWS_CONFIG_FILE unset" in caught.value.fix
+
+
+@pytest.mark.parametrize("path", ["config", "~/.aws/config", "./x", " /x", "/github/home/../../etc/x", "/a/$B"])
+def test_a_path_that_may_mean_another_file_elsewhere_is_refused(path):
+    with pytest.raises(Failure, match="AWS_SHARED_CREDENTIALS_FILE is not a plain absolute path"):
+        locate(environ(AWS_SHARED_CREDENTIALS_FILE=path))
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        environ(AWS_CONFIG_FILE="/github/workspace/x"),
+        {"HOME": "/repo", "GITHUB_WORKSPACE": "//repo"},
+        {"HOME": "/home/me", "GITHUB_WORKSPACE": "/repo", "AWS_SHARED_CREDENTIALS_FILE": "/repo/x"},
+    ],
+)
+def test_a_file_in_the_workspace_is_refused(variables):
+    with pytest.raises(Failure, match="is in the workspace, where no credentials should be"):
+        locate(variables)
+
+
+@pytest.mark.parametrize("home", [{}, {"HOME": ""}, {"HOME": "home"}])
+def test_without_a_home_there_is_no_place(home):
+    with pytest.raises(Failure, match="There is no place for a profile"):
+        locate(home)
+
+
+@pytest.mark.parametrize("runner", ["ACT", "GITEA_ACTIONS", "FORGEJO_ACTIONS"])
+def test_on_a_runner_without_a_shared_home_there_is_a_remark(runner):
+    (remark,) = locate({"HOME": "/root", runner: "true"}).remarks
+
+    assert "share no home" in remark
+    assert remark.endswith("use output-env-credentials: true.")
+
+
+def test_a_runner_that_does_not_tell_its_folders_is_remarked():
+    found = locate(environ(RUNNER_WORKSPACE=""))
+
+    assert not found.announced
+    assert "steps outside of containers will not see the profile" in found.remarks[0]
