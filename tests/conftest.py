@@ -3,6 +3,7 @@
 import io
 import itertools
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,9 +17,15 @@ from py_aws_oidc.clock import Clock
 from sandbox.job import Job
 from sandbox.runner.engine import Engine, NoEngineError
 from sandbox.runner.files import parse
+from sandbox.secrets import ran
 from sandbox.world import World, github_trust
 
+pytest_plugins = ["tests.leaks"]
+
 ROOT = Path(__file__).parent.parent
+
+# What is started in the background ignores SIGINT, and so would every process that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @cache
@@ -94,7 +101,14 @@ class Step:
     folder: Path
     slept: list[float] = field(default_factory=list)
 
-    def __call__(self, job: Job | None = None, *, environ: dict[str, str] | None = None, **inputs: str) -> Run:
+    def __call__(
+        self,
+        job: Job | None = None,
+        *,
+        environ: dict[str, str] | None = None,
+        clock: Clock | None = None,
+        **inputs: str,
+    ) -> Run:
         job = job or Job()
         request = self.world.issuer.start(job)
         files = {name: self.folder / name for name in FILES}
@@ -102,22 +116,23 @@ class Step:
             path.write_text("")
         stdout = io.StringIO()
         monotonic = itertools.count(0, 0.01)
-        clock = Clock(monotonic=lambda: next(monotonic), sleep=self.slept.append, uniform=lambda _, most: most)
+        clock = clock or Clock(
+            monotonic=lambda: next(monotonic), sleep=self.slept.append, uniform=lambda _, most: most
+        )
         given = {
             "aws_region": "us-east-1",
             "role_to_assume": self.role,
             "sts_endpoint": self.world.aws_url,
         } | inputs
-        status = main(
-            [],
+        variables = (
             job.variables()
             | {"ACTIONS_ID_TOKEN_REQUEST_URL": request.url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": request.token}
             | {name: str(path) for name, path in files.items()}
             | {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in given.items()}
-            | (environ or {}),
-            stdout,
-            clock,
+            | (environ or {})
         )
+        status = main([], dict(variables), stdout, clock)
+        ran(variables, stdout.getvalue(), failed=status != 0)
         read = {name: dict(parse(path.read_text())) for name, path in files.items()}
         return Run(status, stdout.getvalue(), read["GITHUB_ENV"], read["GITHUB_OUTPUT"], read["GITHUB_STATE"])
 

@@ -13,6 +13,7 @@ import pytest
 from sandbox.job import Job
 from sandbox.proxy import Proxy
 from sandbox.runner.files import parse
+from sandbox.secrets import ran
 from sandbox.tls import SecureWorld
 from sandbox.world import github_trust
 
@@ -100,9 +101,8 @@ class Step:
             path.write_text("")
         (self.folder / "sitecustomize.py").write_text(RESOLVER.format(names=self.names if own_names else {}))
         request, where = self.world.issuer.start(job), token or self.world.issuer.url
-        finished = subprocess.run(
-            [sys.executable, "-m", "py_aws_oidc"],
-            env=job.variables()
+        variables = (
+            job.variables()
             | {name: str(path) for name, path in files.items()}
             | {
                 "ACTIONS_ID_TOKEN_REQUEST_URL": request.url.replace(self.world.issuer.url, where),
@@ -114,13 +114,18 @@ class Step:
                 "INPUT_STS-ENDPOINT": sts,
                 "PYTHONPATH": str(self.folder),
             }
-            | dict(environ),
+            | dict(environ)
+        )
+        finished = subprocess.run(
+            [sys.executable, "-m", "py_aws_oidc"],
+            env=variables,
             cwd=self.folder,
             capture_output=True,
             check=False,
             encoding="utf-8",
             timeout=60,
         )
+        ran(variables, f"{finished.stdout}{finished.stderr}", failed=finished.returncode != 0)
         return Run(
             finished.returncode,
             "\n".join(line for line in finished.stdout.splitlines() if not line.startswith("::add-mask::")),

@@ -33,6 +33,7 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from sandbox import trust
+from sandbox.secrets import made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +94,11 @@ class AccessKey:
     token: str | None = field(default=None, repr=False)
     expires: datetime | None = None
     role_arn: str | None = None
+
+    def __post_init__(self) -> None:
+        made("an access key id", self.access_key_id)
+        made("a secret access key", self.secret_access_key)
+        made("a session token", self.token or "")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from sandbox.faults import FAULT, Fault, Faults
+from sandbox.secrets import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,7 @@ class Issuer:
     def start(self, job: Job) -> IdTokenRequest:
         """Begin a job that may ask for ID tokens, with a request token of its own."""
         job_id = str(uuid.uuid4())
-        token = secrets.token_urlsafe(32)
+        token = made("a request token", secrets.token_urlsafe(32))
         self._jobs[job_id] = (job, token)
         return IdTokenRequest(f"{self.url}/jobs/{job_id}/idtoken?api-version=2.0", token)
 
@@ -100,12 +101,13 @@ class Issuer:
         times = {"iat": iat, "nbf": iat - 600, "exp": iat + 300}
         payload: dict[str, Any] = {**job.claims(), **standard, **times, **claims}
         public = _public_jwk()
-        return jwt.encode(
+        token = jwt.encode(
             {name: value for name, value in payload.items() if value is not None},
             key or signing_key(),
             algorithm="RS256",
             headers={"kid": kid or public["kid"], "x5t": public["x5t"]},
         )
+        return made("an ID token", token)
 
     @property
     def app(self) -> WSGIApplication:

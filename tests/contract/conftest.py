@@ -26,6 +26,7 @@ import pytest
 from botocore.configloader import raw_config_parse
 
 from sandbox.runner import commands, files
+from sandbox.secrets import made, ran
 
 DEFAULTS = json.loads(Path(__file__).with_name("reference-cases.json").read_text())["defaults"]
 ACCOUNT = "123456789012"
@@ -139,7 +140,7 @@ class World:
                 "nbf": now,
                 "exp": now + next(self._lifetimes, 300),
             }
-            self.minted.append(jwt.encode(claims, SIGNING_KEY, algorithm="HS256"))
+            self.minted.append(made("an ID token", jwt.encode(claims, SIGNING_KEY, algorithm="HS256")))
             return self.minted[-1]
 
     def answer(self, call: Call) -> str:
@@ -156,17 +157,18 @@ class World:
             self._issued[f"{account}/{name}/{session}"] += 1
             n = self._issued[f"{account}/{name}/{session}"]
             seed = hashlib.sha256(f"{account}/{name}/{session}/{n}".encode()).hexdigest()
-            secret = next(self._secrets, seed[:40])
+            secret = made("a secret access key", next(self._secrets, seed[:40]))
             expiration = datetime.now(UTC) + timedelta(seconds=int(form.get("DurationSeconds", 3600)))
             self.expirations.append(f"{expiration:%Y-%m-%dT%H:%M:%SZ}")
-        key = f"ASIA{seed[:16].upper()}"
+        key = made("an access key id", f"ASIA{seed[:16].upper()}")
+        token = made("a session token", f"FwoGZXIvYXdz{seed * 4}==")
         # Of this partition whatever the role's: so the reference's world had it.
         arn = self._callers[key] = f"arn:aws:sts::{account}:assumed-role/{name}/{session}"
         return (
             f"<AssumedRoleUser><AssumedRoleId>AROA{seed[:17].upper()}:{session}</AssumedRoleId><Arn>{arn}</Arn>"
             f"</AssumedRoleUser><Credentials><AccessKeyId>{key}</AccessKeyId>"
             f"<SecretAccessKey>{escape(secret)}</SecretAccessKey>"
-            f"<SessionToken>FwoGZXIvYXdz{seed * 4}==</SessionToken>"
+            f"<SessionToken>{token}</SessionToken>"
             f"<Expiration>{self.expirations[-1]}</Expiration></Credentials>"
         )
 
@@ -372,6 +374,7 @@ class Step:
                 timeout=LIMIT_SECONDS,
                 check=False,
             )
+            ran(environ, f"{run.stdout.decode()}{run.stderr.decode()}", failed=run.returncode != 0)
             left = {
                 name: dict(files.parse(path.read_bytes()))
                 for name, path in command_files.items()

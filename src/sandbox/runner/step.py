@@ -11,6 +11,7 @@ from sandbox.runner.processor import Processor
 from sandbox.runner.scalars import text
 from sandbox.runner.step_files import StepFiles
 from sandbox.runner.values import StepResult
+from sandbox.secrets import stepped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,7 +98,7 @@ class Step:
         self.job.prepend_path([*self._processor.path, *effects.path])
         if self.job.status == "success":
             self.job.status = outcome
-        return StepResult(
+        result = StepResult(
             outcome=outcome,
             exit_code=None if self._finished is None else self._finished.exit_code,
             outputs=self._processor.outputs | effects.outputs,
@@ -108,6 +109,7 @@ class Step:
             log=tuple(self.log.lines),
             raw=() if self._finished is None else self._finished.lines,
         )
+        return stepped(result)
 
     def _outcome(self) -> Outcome:
         finished, cancel = self._finished, self._cancel
