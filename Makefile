@@ -24,6 +24,14 @@ setup-demo: $(PACKAGES_FOR_DEMO) ## What the demo needs, into .venv
 demo: setup-demo ## The action's run against a runner, GitHub and AWS on this machine
 	@$(BIN)/python -m sandbox demo
 
+.PHONY: docs
+docs: setup-demo ## The page docs/reliability.md, from runs in which something is broken
+	@mkdir -p docs; page=$$($(BIN)/python -m sandbox reliability); echo "$$page" >docs/reliability.md
+
+.PHONY: soak
+soak: setup-demo ## 1,000 runs against services that fail at random
+	@$(BIN)/python -m sandbox soak
+
 .PHONY: image
 image: ## The action's image, py-aws-oidc:dev
 	@engine=$$(tools/engine find); eval "$$engine"; tools/image

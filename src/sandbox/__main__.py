@@ -1,12 +1,18 @@
-"""`python -m sandbox demo`: the story of a run, told by running it."""
+"""`python -m sandbox`: the story of a run, the page on what goes wrong, and many runs that go wrong at random."""
 
 from __future__ import annotations
 
 import sys
 
-from sandbox import demo
+from sandbox import demo, reliability, soak
 
 if __name__ == "__main__":
-    if sys.argv[1:] != ["demo"]:
-        sys.exit("usage: python -m sandbox demo")
-    sys.exit(demo.main(sys.stdout))
+    match sys.argv[1:]:
+        case ["demo"]:
+            sys.exit(demo.main(sys.stdout))
+        case ["reliability"]:
+            sys.exit(reliability.main(sys.stdout))
+        case ["soak", *arguments]:
+            sys.exit(soak.main(arguments, sys.stdout))
+        case _:
+            sys.exit("usage: python -m sandbox demo | reliability | soak [--runs N] [--seed S]")

@@ -1,0 +1,338 @@
+"""`python -m sandbox reliability`: what a run does about each fault of each call, found out by running it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Self, TextIO
+
+from werkzeug.serving import make_server
+
+from py_aws_oidc.aws.errors import CODES, STATUSES
+from py_aws_oidc.failure import Kind
+from py_aws_oidc.github.idtoken import _STATUS as ID_TOKEN_STATUSES
+from py_aws_oidc.inputs import Inputs
+from py_aws_oidc.network import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
+from py_aws_oidc.retry import LIMITS
+from sandbox.faults import Fault
+from sandbox.in_process import Run, Stage, Watch, folder, stage
+from sandbox.job import Job
+from sandbox.proxy import serving
+from sandbox.world import _Quiet
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+
+class Place(Enum):
+    """The two calls of a run, by what the log calls them."""
+
+    ID_TOKEN = "The request for an ID token"  # noqa: S105 - a sentence's beginning
+    STS = "AssumeRoleWithWebIdentity"
+
+    @property
+    def operation(self) -> str:
+        """As the sandbox calls it."""
+        return "idtoken" if self is Place.ID_TOKEN else self.value
+
+
+class _GoneBy(Event):
+    """What a held answer waits for: so many seconds go by on the watch, at once."""
+
+    def __init__(self, watch: Watch, seconds: float) -> None:
+        super().__init__()
+        self._watch = watch
+        self._seconds = seconds
+
+    def wait(self, _timeout: float | None = None) -> bool:
+        """Never wait."""
+        self._watch.seconds += self._seconds
+        return True
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A kind of fault, and what kind of error it must be; without a fault, nobody listens at the port.
+
+    `seconds` go by on the clock before the fault happens: a time limit of ours, which nobody waits for in truth.
+    """
+
+    about: str
+    kind: Kind
+    fault: Fault | None = field(hash=False)
+    seconds: float = 0
+
+    def on(self, watch: Watch) -> Fault:
+        """The fault, in the time of this watch."""
+        fault = self.fault or Fault()
+        return replace(fault, hold=_GoneBy(watch, self.seconds)) if self.seconds else fault
+
+
+def _code(code: str, message: str) -> str:
+    return f"`{code}`: {message}" if message else f"`{code}`"
+
+
+def _said(code: str, message: str, kind: Kind, status: int = 400) -> Trouble:
+    return Trouble(_code(code, message), kind, Fault(status=status, code=code, message=message))
+
+
+def _status(status: int, kind: Kind) -> Trouble:
+    return Trouble(f"HTTP {status}", kind, Fault(status=status, body=""))
+
+
+_PAGE = "<!DOCTYPE html><html><title>Proxy</title><body>Please wait<br></body></html>"
+_ANYWHERE = (
+    Trouble("connection refused", Kind.PASSES, None),
+    Trouble(
+        f"no connection within {CONNECT_TIMEOUT_SECONDS} s (*)",
+        Kind.PASSES,
+        Fault(drop="before"),
+        seconds=CONNECT_TIMEOUT_SECONDS,
+    ),
+    Trouble(
+        f"no answer within {READ_TIMEOUT_SECONDS} s (*)",
+        Kind.PASSES,
+        Fault(drop="before"),
+        seconds=READ_TIMEOUT_SECONDS,
+    ),
+    Trouble("connection dropped before the answer", Kind.PASSES, Fault(drop="before")),
+    Trouble("connection dropped in the middle of the answer", Kind.PASSES, Fault(drop="midway")),
+    _status(429, Kind.PASSES),
+    Trouble(
+        "HTTP 429 with `Retry-After: 7`", Kind.PASSES, Fault(status=429, body="", headers={"Retry-After": "7"})
+    ),
+    *(_status(status, Kind.PASSES) for status in (500, 502, 503, 504)),
+    Trouble("a web page with HTTP 200", Kind.PASSES, Fault(body=_PAGE, content_type="text/html")),
+    Trouble("a web page with HTTP 500", Kind.PASSES, Fault(status=500, body=_PAGE, content_type="text/html")),
+    Trouble(
+        "a redirect to another host",
+        Kind.NEVER,
+        Fault(status=307, body="", headers={"Location": "http://127.0.0.2:9/"}),
+    ),
+)
+TROUBLES = {
+    Place.ID_TOKEN: (*_ANYWHERE, *(_status(status, Kind.ONCE_MORE) for status in (400, 401, 403, 404))),
+    Place.STS: (
+        *_ANYWHERE,
+        *(_status(status, Kind.NEVER) for status in (400, 403)),
+        _said("Throttling", "Rate exceeded", Kind.PASSES),
+        _said("ThrottlingException", "Rate exceeded", Kind.PASSES),
+        _said("RequestLimitExceeded", "Request limit exceeded", Kind.PASSES, 503),
+        _said("InternalFailure", "The request processing has failed", Kind.PASSES, 500),
+        _said("ServiceUnavailable", "The request has failed due to a temporary failure", Kind.PASSES, 503),
+        Trouble(
+            "`ServiceUnavailable` with `Retry-After: 7`",
+            Kind.PASSES,
+            Fault(status=503, code="ServiceUnavailable", headers={"Retry-After": "7"}),
+        ),
+        _said("IDPCommunicationError", "The identity provider did not answer", Kind.PASSES),
+        _said("InvalidIdentityToken", "Couldn't retrieve verification key", Kind.PASSES),
+        _said("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", Kind.MAY_PASS, 403),
+        _said("ExpiredTokenException", "Token expired", Kind.NEW_TOKEN),
+        _said("InvalidIdentityToken", "No OpenIDConnect provider found in your account", Kind.NEVER),
+        _said("InvalidIdentityToken", "Incorrect token audience", Kind.NEVER),
+        _said("ValidationError", "1 validation error detected", Kind.NEVER),
+        _said("MalformedPolicyDocument", "Syntax errors in policy", Kind.NEVER),
+        _said("PackedPolicyTooLarge", "Packed size of session policies consumes 110%", Kind.NEVER),
+        _said("RegionDisabledException", "STS is not activated in this region", Kind.NEVER, 403),
+    ),
+}
+LENGTHS = {1: "first call only", 2: "first two calls", None: "every call"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One trouble at one place, for so many calls; None is every call."""
+
+    place: Place
+    trouble: Trouble
+    times: int | None
+
+    def __str__(self) -> str:
+        return f"{self.place.name} {LENGTHS[self.times]} {self.trouble.about}"
+
+
+CELLS = tuple(
+    Cell(place, trouble, times) for place, troubles in TROUBLES.items() for trouble in troubles for times in LENGTHS
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A cell's run, the tries of the faulty call as the log tells them, and how long all took by the clock."""
+
+    run: Run
+    tries: int
+    seconds: float
+    slept: tuple[float, ...]
+
+    @property
+    def green(self) -> bool:
+        """Whether the step succeeded."""
+        return self.run.status == 0
+
+    def __str__(self) -> str:
+        colour = "green" if self.green else "**red**"
+        return f"{colour}, {self.tries} {'call' if self.tries == 1 else 'calls'}, {self.seconds:.1f} s"
+
+
+class Door:
+    """A port of this machine that refuses so many connections, each until the next sleep; None is all of them."""
+
+    def __init__(self, app: WSGIApplication, refusals: int | None, watch: Watch) -> None:
+        self._app = app
+        self._refusals = refusals
+        self._watch = watch
+        self._socket = socket.socket()
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        # A port that is bound, and not listened at, is nobody else's and refuses connections.
+        self._running.enter_context(self._socket)
+        self._socket.bind(("127.0.0.1", 0))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    @property
+    def url(self) -> str:
+        """Where the service will be."""
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep as the watch does, and open when all are refused that are to be."""
+        self._watch.sleep(seconds)
+        if len(self._watch.slept) == self._refusals:
+            self._socket.listen()
+            server = make_server(
+                "127.0.0.1", 0, self._app, request_handler=_Quiet, threaded=True, fd=self._socket.fileno()
+            )
+            self._running.enter_context(serving(server))
+
+
+def outcome(cell: Cell, scene: Stage) -> Outcome:
+    """Run the cell."""
+    watch, started = scene.watch, scene.watch.seconds
+    watch.slept.clear()
+    with folder() as files:
+        run = _refused(cell, scene, files) if cell.trouble.fault is None else _faulty(cell, scene, files)
+    tries = 1 + run.log.count(f"{cell.place.value} failed with an error")
+    return Outcome(run, tries, watch.seconds - started, tuple(watch.slept))
+
+
+def _faulty(cell: Cell, scene: Stage, files: Path) -> Run:
+    faults, fault = scene.world.faults, cell.trouble.on(scene.watch)
+    if cell.times:
+        faults.script(cell.place.operation, *[fault] * cell.times)
+    else:
+        faults.script(cell.place.operation, always=fault)
+    run = scene.run(files)
+    faults.clear()
+    return run
+
+
+def _refused(cell: Cell, scene: Stage, files: Path) -> Run:
+    world = scene.world
+    app = world.issuer.app if cell.place is Place.ID_TOKEN else world._aws.app  # noqa: SLF001 - as sandbox.tls does
+    with Door(app, cell.times, scene.watch) as door:
+        clock = replace(scene.watch.clock(), sleep=door.sleep)
+        if cell.place is Place.STS:
+            return scene.run(files, clock, sts_endpoint=door.url)
+        request = world.issuer.start(Job())
+        environ = {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": request.url.replace(world.issuer.url, door.url),
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": request.token,
+        }
+        return scene.run(files, clock, environ=environ)
+
+
+def main(out: TextIO) -> int:
+    """Print the page."""
+    with stage() as scene:
+        out.write(page(lambda cell: outcome(cell, scene)))
+    return 0
+
+
+def page(ends: Callable[[Cell], Outcome]) -> str:
+    """docs/reliability.md, given how each cell ends."""
+    faults = [
+        f"### {place.value}\n\n{_table(_FAULT_HEAD, (_fault_row(place, trouble, ends) for trouble in troubles))}"
+        for place, troubles in TROUBLES.items()
+    ]
+    return _TEXT.format(
+        seconds=LIMITS[Kind.PASSES].seconds,
+        attempts=Inputs.retry_max_attempts,
+        kinds=_table(
+            ("the error", "examples", "what is done"),
+            ((kind.value, limit.examples, limit.what) for kind, limit in LIMITS.items()),
+        ),
+        statuses=_table(
+            ("HTTP status", "an error that", "why"),
+            ((str(status), kind.value, why) for status, (why, kind) in ID_TOKEN_STATUSES.items()),
+        ),
+        codes=_table(
+            ("error code", "an error that", "who says so"),
+            ((_code(row.code, row.message), row.kind.value, row.source) for row in CODES),
+        ),
+        passing=", ".join(map(str, sorted(STATUSES))),
+        faults="\n".join(faults),
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = (head, ["---"] * len(head), *rows)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+_FAULT_HEAD = ("the fault", "an error that", *LENGTHS.values(), "what the log says if it stays")
+
+
+def _fault_row(place: Place, trouble: Trouble, ends: Callable[[Cell], Outcome]) -> tuple[str, ...]:
+    outcomes = [ends(Cell(place, trouble, times)) for times in LENGTHS]
+    title, _, _ = outcomes[-1].run.error.partition("\n")
+    return trouble.about, trouble.kind.value, *map(str, outcomes), title
+
+
+_TEXT = """\
+# What happens when something is broken
+
+A run of this action makes two calls: it asks the runner for an ID token, and it asks AWS STS to exchange the token for
+credentials. Either can fail, and this page says what then happens. Its tables are not written by hand: `make docs`
+takes the first three from the code, and the last two from runs of the action against a token service and an STS on the
+same machine that fail in each of these ways. A test fails when the page says anything else.
+
+## What is promised
+
+- A run ends green with everything exported, or red with nothing exported: no variable, no output, no profile. That
+  holds in each cell below, and `make soak` looks for any other end in a thousand runs against services that fail at
+  random.
+- A fault that passes by itself is waited for, but no call is tried again more than {seconds} s after its first try. A
+  fault that never passes is told at once. Nobody waits after the last try.
+- Each wait is a line in the log, and the error at the end says what happened, why, and what to do.
+- No token and no key is in the log, except where the runner is told to mask it.
+
+## What is tried again
+
+{kinds}
+Of the answers of the runner's token service, where any other status but 200 is an error that never passes:
+
+{statuses}
+Of the refusals of AWS STS, by how their error code begins. Any other passes by itself if its HTTP status is one of
+{passing}, and else never:
+
+{codes}
+## Each fault, and how the run ends
+
+A cell says how the run ends, how often the faulty call is made, and how long the run waits at the longest: by a clock
+that only waiting moves, and as if each wait were as long as chance allows (with full jitter it is half of that on
+average). The time of the calls themselves comes on top. `retry-max-attempts` is {attempts}, which is its default.
+
+(*) A time limit of the action. It is not waited for in truth: the connection is dropped, and the clock is moved on.
+
+{faults}"""
