@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from py_aws_oidc.github.commands import Log
 from py_aws_oidc.secret import Secret
+from sandbox.runner.commands import parse
 
 
 def logged(do) -> str:
@@ -68,3 +70,22 @@ def test_no_text_ends_an_annotation_early(text):
 
     assert written.count("\n") == 1
     assert "\r" not in written
+
+
+TITLES = st.text(min_size=1)
+
+
+@given(st.text(), TITLES)
+def test_the_runner_reads_an_annotation_as_it_was_meant(text, title):
+    (line,) = logged(lambda log: log.warning(text, title=title)).removesuffix("\n").split("\n")
+
+    found = parse(line)
+
+    assert found is not None
+    assert (found.name, found.data, found.properties["title"]) == ("warning", text, title)
+
+
+@given(st.text())
+def test_the_runner_finds_no_command_in_what_others_said(text):
+    for line in re.split(r"\r\n|\r|\n", logged(lambda log: log.info(text))):
+        assert parse(line) is None
