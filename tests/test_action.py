@@ -38,6 +38,20 @@ def test_a_person_reads_in_the_log_who_they_are_and_until_when(step):
     assert "in eu-west-1, until 20" in run.log
 
 
+def test_what_the_token_says_is_folded_into_the_log_before_the_exchange(step):
+    log = step(Job(environment="prod")).log
+
+    start, end = log.index("::group::What the ID token says"), log.index("::endgroup::")
+    assert "sub                  repo:octo-org/octo-repo:environment:prod\n" in log[start:end]
+    assert end < log.index("::error")
+
+
+def test_a_claim_cannot_speak_to_the_runner(step):
+    step.world.faults.script("idtoken", Fault(claims={"environment": "x\n::endgroup::\n::error::y"}))
+
+    assert "::error::y" not in [line.lstrip() for line in step().log.splitlines()]
+
+
 def test_two_calls_are_made_and_no_more(step):
     step()
 

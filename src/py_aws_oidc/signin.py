@@ -12,7 +12,7 @@ from py_aws_oidc.aws import credentials, sts, tags
 from py_aws_oidc.aws.arn import AssumedRole, Role
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.errors import Refused
-from py_aws_oidc.explain import report
+from py_aws_oidc.explain import claims, report
 from py_aws_oidc.failure import Failure, Kind
 from py_aws_oidc.github import idtoken
 from py_aws_oidc.github.commands import Log
@@ -56,6 +56,9 @@ class IdTokens:
         token = idtoken.fetch(self.request, self.audience, self.network)
         identity = idtoken.inspect(token, self.audience, self.retry.clock.now())
         self.log.mask(identity.token)
+        with self.log.group("What the ID token says"):
+            for line in claims.lines(identity.claims, self.retry.clock.now()):
+                self.log.info(line)
         return identity
 
 

@@ -1,4 +1,4 @@
-"""Log commands: mask, error, warning.
+"""Log commands: mask, group, error, notice, warning.
 
 The grammar is GitHub's ("Workflow commands for GitHub Actions");
 how the runner reads a line, its source says.
@@ -7,6 +7,8 @@ how the runner reads a line, its source says.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -46,6 +48,15 @@ class Log:
         """Print text; none of its lines is taken as a command."""
         for line in _LINE_END.split(text):
             self._write(harmless(line))
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold what is printed inside."""
+        self._write(f"::group::{escape_data(title)}")
+        try:
+            yield
+        finally:
+            self._write("::endgroup::")
 
     def mask(self, secret: Secret) -> None:
         """Have the runner show `***` wherever the secret turns up from here on."""
