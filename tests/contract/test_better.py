@@ -207,7 +207,7 @@ def test_point_11_only_the_profiles_own_section_of_the_files_changes(step):
     }
 
 
-def test_point_11_files_are_replaced_and_never_half_written(step):
+def test_point_11_nothing_is_left_beside_the_two_files(step):
     before = {".aws/config": CONFIG, ".aws/spare": CONFIG}
 
     ours = step(BY_TOKEN | {"aws-profile": "new"}, files=before)
