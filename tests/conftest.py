@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from py_aws_oidc.__main__ import main
 from py_aws_oidc.clock import Clock
@@ -23,6 +24,12 @@ from sandbox.world import World, github_trust
 pytest_plugins = ["tests.leaks"]
 
 ROOT = Path(__file__).parent.parent
+
+# How long an example takes, and how many are thrown away on the way, says nothing of the program.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+settings.load_profile("suite")
 
 # What is started in the background ignores SIGINT, and so would every process that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

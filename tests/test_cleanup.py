@@ -63,7 +63,37 @@ def test_a_profile_is_taken_away(tmp_path):
         edit.add("dev", {"aws_access_key_id": "AKIA"}, "eu-west-1", overwrite=False)
         edit.write()
 
-    _, log = post(tmp_path, **{f"STATE_{PROFILE_BEFORE}": edit.undo})
+    _, log = post(tmp_path, HOME=str(tmp_path), **{f"STATE_{PROFILE_BEFORE}": edit.undo})
 
     assert log == "Took away the profile dev, or made it what it was before.\n"
     assert not (tmp_path / ".aws").exists()
+
+
+def test_a_profile_that_cannot_be_taken_away_is_said_to_be_left(tmp_path):
+    found = places.locate({"HOME": str(tmp_path)})
+    with profiles.editing(found, None) as edit:
+        edit.add("dev", {"aws_access_key_id": "AKIA"}, "eu-west-1", overwrite=False)
+        edit.write()
+    found.credentials.write_text("nonsense\n")
+
+    _, log = post(tmp_path, HOME=str(tmp_path), **{f"STATE_{PROFILE_BEFORE}": edit.undo})
+
+    assert log.startswith("::warning title=Profile left behind::The profile dev could not be taken out of ")
+    assert "Took away" not in log
+
+
+def test_a_state_that_somebody_made_up_touches_no_other_file(tmp_path):
+    (tmp_path / "setup.cfg").write_text("[a]\nb = c\n")
+    section = {
+        "file": str(tmp_path / "setup.cfg"),
+        "made": True,
+        "profile": "a",
+        "section": "a",
+        "before": None,
+        "joint": "",
+    }
+    undo = json.dumps({"sections": [section], "folders": []})
+
+    post(tmp_path, HOME=str(tmp_path), **{f"STATE_{PROFILE_BEFORE}": undo})
+
+    assert (tmp_path / "setup.cfg").read_text() == "[a]\nb = c\n"

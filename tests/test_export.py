@@ -47,8 +47,11 @@ def written(tmp_path: Path, name: str) -> dict[str, str]:
     return {key: value for key, value in parse((tmp_path / name).read_text()) if key != "BEFORE"}
 
 
+MASKED: list[Secret] = []
+
+
 def write(given: Exports, environ: dict[str, str]) -> None:
-    export.write(given, "eu-west-1", environ)
+    export.write(given, "eu-west-1", environ, MASKED.append)
 
 
 def test_later_steps_get_credentials_and_region():

@@ -31,6 +31,20 @@ def test_main_without_inputs_is_one_error():
     assert log.count("\n") == 1
 
 
+def test_what_a_message_names_is_masked_before_it_is_shown():
+    inputs = {
+        "INPUT_AWS-REGION": "us-east-1",
+        "INPUT_MASK-AWS-ACCOUNT-ID": "true",
+        "INPUT_ROLE-TO-ASSUME": "arn:aws:iam::123456789012:role/deploy",
+        "INPUT_ALLOWED-ACCOUNT-IDS": "111111111111",
+    }
+
+    log = called(environ=inputs)[1]
+
+    for account in ("123456789012", "111111111111"):
+        assert log.index(f"::add-mask::{account}") < log.index("::error")
+
+
 def test_post_without_a_state_is_no_error():
     assert called("post")[0] == 0
 

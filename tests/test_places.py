@@ -5,7 +5,7 @@ import pytest
 
 from py_aws_oidc.aws.profiles import Places
 from py_aws_oidc.failure import Failure
-from py_aws_oidc.places import locate
+from py_aws_oidc.places import locate, possible
 
 
 def environ(**variables: str) -> dict[str, str]:
@@ -120,3 +120,24 @@ def test_a_runner_that_does_not_tell_its_folders_is_remarked():
 
     assert not found.announced
     assert "steps outside of containers will not see the profile" in found.remarks[0]
+
+
+def test_a_link_into_the_workspace_is_the_workspace(tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "work")
+    variables = {"HOME": str(tmp_path / "home"), "GITHUB_WORKSPACE": str(tmp_path / "work")}
+
+    with pytest.raises(Failure, match="is in the workspace"):
+        locate(variables)
+
+
+def test_a_profile_can_have_been_written_under_home_or_where_the_variables_say():
+    given = {"HOME": "/h", "AWS_CONFIG_FILE": "/x/config", "AWS_SHARED_CREDENTIALS_FILE": "relative"}
+
+    assert possible(given) == {Path("/h/.aws/credentials"), Path("/h/.aws/config"), Path("/x/config")}
+
+
+def test_a_profile_cannot_have_been_written_to_the_workspace():
+    given = {"HOME": "/h", "AWS_CONFIG_FILE": "/w/setup.cfg", "GITHUB_WORKSPACE": "/w"}
+
+    assert Path("/w/setup.cfg") not in possible(given)

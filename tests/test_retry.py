@@ -148,7 +148,7 @@ def test_the_last_word_says_how_often_it_was_tried():
     with pytest.raises(Failure) as caught:
         story.run()
 
-    assert caught.value.why == "Why. It was tried 3 times."
+    assert caught.value.why == "Why.\nIt was tried 3 times."
 
 
 @pytest.mark.parametrize(("header", "wait"), [("7", 7), ("", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("-1", 0)])

@@ -464,6 +464,37 @@ def test_without_good_credentials_of_its_own_the_job_gets_new_ones(step, environ
     assert run.env["AWS_ACCESS_KEY_ID"].startswith("ASIA")
 
 
+def test_an_sts_that_is_down_does_not_make_another_identity_of_the_jobs_own(step):
+    first = step()
+    step.world.faults.script("GetCallerIdentity", always=Fault(status=503, code="ServiceUnavailable"))
+
+    error = step.refused(use_existing_credentials="true", environ={**first.env, **NOWHERE})
+
+    assert "ServiceUnavailable (HTTP 503)" in error
+
+
+def test_the_jobs_own_credentials_are_masked_too(step):
+    keys = new_keys(step.world)
+
+    run = step(role_to_assume="", environ=keys)
+
+    assert keys["AWS_SECRET_ACCESS_KEY"] in run.masked
+
+
+def test_what_the_state_keeps_is_masked_before_it_is_written(step):
+    run = step(environ={"AWS_SECRET_ACCESS_KEY": "an-older-secret"})
+
+    assert "an-older-secret" in run.masked
+
+
+def test_a_denied_question_is_not_asked_again(step):
+    step.world.faults.script("GetCallerIdentity", always=Fault(status=403, code="AccessDenied", message="No"))
+
+    step.refused(role_to_assume="", **as_inputs(new_keys(step.world)))
+
+    assert step.calls == ["GetCallerIdentity"]
+
+
 def test_use_existing_credentials_false_means_false(step):
     first = step()
 

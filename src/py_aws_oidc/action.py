@@ -39,7 +39,7 @@ def run(environ: Mapping[str, str], log: Log, clock: Clock) -> None:
         check_account(session, inputs)
         exports = export.exports(session, inputs, environ)
         tell(session, exports, inputs, log)
-        export.write(exports, inputs.aws_region, environ)
+        export.write(exports, inputs.aws_region, environ, log.mask)
 
 
 def check_account(session: sts.Session, inputs: Inputs) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from py_aws_oidc import places
 from py_aws_oidc.aws import profiles
 from py_aws_oidc.export import PROFILE_BEFORE, VARIABLES, VARIABLES_BEFORE
 from py_aws_oidc.github.commands import Log
@@ -51,7 +52,14 @@ def _variables_back(before: Mapping[str, str], environ: Mapping[str, str], log: 
 
 
 def _profile_back(undo: str, environ: Mapping[str, str], log: Log) -> None:
-    for profile in profiles.put_back(undo, owner(environ)) if undo else []:
+    if not undo:
+        return
+
+    def warn(text: str) -> None:
+        log.warning(text, title="Profile left behind")
+
+    # Any step may have set the variable that stands for a state; it names no file but those of profiles.
+    for profile in profiles.put_back(undo, owner(environ), only=places.possible(environ), warn=warn):
         log.info(f"Took away the profile {profile}, or made it what it was before.")
 
 

@@ -6,7 +6,7 @@ Whatever is secret has been masked by now. The order is that of harm: first what
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,6 +47,7 @@ class Exports:
     outputs: Mapping[str, str | Secret]
     state: Mapping[str, str | Secret] = field(default_factory=dict)
     profile: Profile | None = None
+    kept_secrets: tuple[Secret, ...] = ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -84,6 +85,7 @@ def exports(session: Session, inputs: Inputs, before: Mapping[str, str]) -> Expo
         # One state for all, so that post finds all of them or none.
         state={VARIABLES_BEFORE: Secret(json.dumps(was))} if was else {},
         profile=profile,
+        kept_secrets=tuple(Secret(was[name]) for name in KEYS if was.get(name)),
     )
 
 
@@ -94,7 +96,7 @@ def to_environment(inputs: Inputs) -> bool:
     return inputs.output_env_credentials
 
 
-def write(given: Exports, region: str, environ: Mapping[str, str]) -> None:
+def write(given: Exports, region: str, environ: Mapping[str, str], mask: Callable[[Secret], None]) -> None:
     """Carry out the exports, all or none of them, in an order in which a cut in between is harmless.
 
     Raises Failure when a file is missing or cannot be written.
@@ -108,6 +110,9 @@ def write(given: Exports, region: str, environ: Mapping[str, str]) -> None:
         # Another step may have kept us waiting until here; from here on nothing may come in between.
         with uninterrupted(), waiting.pop_all(), AllOrNothing(filter(None, (state, outputs, environment))) as files:
             undo = {PROFILE_BEFORE: Secret(edit.undo)} if edit else {}
+            # With step debugging on, the runner shows the state that it saves.
+            for secret in given.kept_secrets + (edit.kept_secrets if edit else ()):
+                mask(secret)
             if state and (given.state or undo):
                 files.append(state, {**given.state, **undo})
             if edit:

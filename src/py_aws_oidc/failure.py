@@ -21,7 +21,8 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
     """The step cannot go on, and the person who reads the log can do something about it.
 
     Each of the three texts is made of whole sentences and may have several lines. `retry_after` is how many
-    seconds the other side asks to wait before the next try; `hidden` is what must be masked before the texts are shown.
+    seconds the other side asks to wait before the next try; `is_final` is whether it was a "no" when it came, however
+    often it was tried; `hidden` is what must be masked before the texts are shown.
     """
 
     hidden: tuple[Secret, ...] = ()
@@ -32,6 +33,7 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
         self.why = why
         self.fix = fix
         self.kind = kind
+        self.is_final = kind in {Kind.NEVER, Kind.MAY_PASS}
         self.retry_after = retry_after
 
     def __str__(self) -> str:

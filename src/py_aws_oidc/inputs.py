@@ -266,8 +266,9 @@ class Inputs:
     def secrets(self) -> Iterator[Secret]:
         """What must be masked before anything can be printed."""
         yield from (value for each in fields(self) if isinstance(value := getattr(self, each.name), Secret))
-        if self.mask_aws_account_id and isinstance(self.role_to_assume, Role):
-            yield Secret(self.role_to_assume.account)
+        if self.mask_aws_account_id:
+            yield from map(Secret, self.allowed_account_ids)
+            yield from [Secret(self.role_to_assume.account)] if isinstance(self.role_to_assume, Role) else []
 
     def credentials(self) -> Credentials:
         """The keys that are given; to be asked for only where aws-access-key-id is."""

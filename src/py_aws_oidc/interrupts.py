@@ -40,8 +40,8 @@ def interruptible() -> Iterator[None]:
 def uninterrupted() -> Iterator[None]:
     """Keep signals and time limits away from what must be whole.
 
-    Once it is, nothing is left to be interrupted: from then on the runner's signals are ignored, and the runner itself
-    says "cancelled".
+    Once it is, nothing is left to be interrupted: from then on, until `interruptible` ends, the runner's signals are
+    ignored, and the runner itself says "cancelled".
     """
     blocked = (*_SIGNALS, signal.SIGALRM)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
@@ -63,22 +63,21 @@ def time_limit(seconds: float, failure: Failure) -> Iterator[None]:
     if not seconds or 0 < outer <= seconds:
         yield
         return
-    mine = _TimeIsUp()
     started = time.monotonic()
 
     def stop(*_: object) -> None:
-        raise mine
+        raise _TimeIsUp
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
-    except _TimeIsUp as up:
-        if up is not mine:
-            raise
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except _TimeIsUp:
         raise failure from None
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         if outer:
             signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - started), 0.001))

@@ -24,6 +24,16 @@ _SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _CERTIFICATE_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 # One proxy for both schemes, as in the action that this one replaces; lower case goes first, as in curl.
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
+# What OpenSSL, urllib3 and http.client say of such things.
+_HOPELESS = (
+    "CERTIFICATE_VERIFY_FAILED",
+    "X509",
+    "NO_CERTIFICATE",
+    "WRONG_VERSION_NUMBER",
+    "doesn't match",
+    "mismatch",
+    "Tunnel connection failed: 4",
+)
 _NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
 
 
@@ -84,6 +94,17 @@ class Network:
     def verify(self) -> str | bool:
         """The `verify` of requests and boto3: a file, or True for the certificates that they bring."""
         return self.certificates or True
+
+
+def is_hopeless(error: Exception) -> bool:
+    """Whether a call that ended so will end so again: a certificate or a proxy's refusal does not mend itself."""
+    return isinstance(error, ValueError) or any(sign in str(error) for sign in _HOPELESS)
+
+
+def refused_by_proxy(error: Exception) -> str:
+    """What to add to an error's name when it was the proxy that said no."""
+    found = re.search(r"Tunnel connection failed: ([0-9]{3})", str(error))
+    return f", as the proxy answered HTTP {found[1]}" if found else ""
 
 
 def _with_port(url: str) -> str:

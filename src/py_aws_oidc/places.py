@@ -48,6 +48,14 @@ def locate(environ: Mapping[str, str]) -> Places:
     return Places(credentials, config, announced, _remarks(environ, host_home))
 
 
+def possible(environ: Mapping[str, str]) -> set[Path]:
+    """The files that a profile can have been written to by an earlier step of the job, for whoever takes it back."""
+    home = {_plain(environ.get("HOME", "")) / ".aws" / name for name in ("credentials", "config")}
+    given = (environ.get(variable, "").strip() for variable in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"))
+    named = {_plain(path) for path in given if path.startswith("/")}
+    return {path for path in home | named if not _is_under(path, environ.get("GITHUB_WORKSPACE", ""))}
+
+
 def _host_home(environ: Mapping[str, str]) -> Path | None:
     """The host's path of a container action's HOME, if this is one and the runner tells."""
     workspace = environ.get("RUNNER_WORKSPACE", "")
@@ -89,7 +97,11 @@ def _refuse_workspace(path: Path, environ: Mapping[str, str]) -> Path:
 
 
 def _is_under(path: Path, folder: str) -> bool:
-    return folder.startswith("/") and _plain(folder) in path.parents
+    if not folder.startswith("/"):
+        return False
+    # By name, and by where the links on the way lead.
+    real = Path(os.path.realpath(path))
+    return _plain(folder) in path.parents or Path(os.path.realpath(folder)) in real.parents
 
 
 def _plain(path: str) -> Path:

@@ -102,5 +102,5 @@ def _given_up(failure: Failure, tries: int) -> Failure:
     """The failure as the last word: a call around this one must not begin anew."""
     failure.kind = Kind.NEVER
     if tries > 1:
-        failure.why += f" It was tried {tries} times."
+        failure.why += f"\nIt was tried {tries} times."
     return failure

@@ -110,12 +110,15 @@ class SignIn:
         """The session that the job has already, if it is asked for and AWS accepts it."""
         if not self.inputs.use_existing_credentials:
             return None
+        session = None
         try:
-            found = self._of_the_environment()
-            session = found and self._caller_identity(found)
+            if found := self._of_the_environment():
+                session = self._caller_identity(found)
         except Failure as failure:
+            # An STS that cannot answer has not said no, and another identity is not what was asked for.
+            if not failure.is_final:
+                raise
             self.log.info(f"The job's own credentials cannot be used: {failure.what}")
-            session = None
         if not session:
             self.log.notice(
                 "The job has no credentials that AWS accepts, so it gets new ones.", title="New credentials"
@@ -192,7 +195,10 @@ class SignIn:
         return found
 
     def _of_the_environment(self) -> Credentials | None:
-        return credentials.of_the_environment(self.environ, self.endpoint.region, self.endpoint.network)
+        found = credentials.of_the_environment(self.environ, self.endpoint.region, self.endpoint.network)
+        for secret in found.secrets() if found else ():
+            self.log.mask(secret)
+        return found
 
     def _role(self, source: Credentials | None = None) -> Role:
         role = self.inputs.role_to_assume

@@ -503,7 +503,7 @@ def test_what_another_step_has_written_to_our_file_stays(tmp_path):
     assert list(raw_config_parse(str(where.config))) == ["profile other"]
 
 
-@pytest.mark.parametrize("data", [b"", b"[other]\nkey = 1\n", b"nonsense\n"])
+@pytest.mark.parametrize("data", [b"", b"[other]\nkey = 1\n"])
 def test_a_file_that_has_changed_is_left_alone(tmp_path, data):
     where = places(tmp_path)
     undo = write(where)
@@ -744,3 +744,64 @@ def test_processes_that_write_at_once_do_not_lose_a_profile(tmp_path):
     assert set(raw_config_parse(str(where.credentials))) == names
     assert set(load_config(str(where.config))["profiles"]) == names
     assert set(contents(tmp_path)) == {".aws/credentials", ".aws/config"}
+
+
+def test_a_lock_that_is_never_free_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("py_aws_oidc.aws.locked_files._LOCK_SECONDS", 0.05)
+    (tmp_path / ".aws").mkdir()
+    holder = os.open(tmp_path / ".aws", os.O_RDONLY)
+    try:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+
+        assert "was locked by another process" in failing(places(tmp_path)).what
+    finally:
+        os.close(holder)
+
+
+def test_what_a_killed_step_staged_is_swept_away(tmp_path):
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / ".py-aws-oidc-0123456789abcdef").write_text("secret")
+
+    write(places(tmp_path))
+
+    assert {path.name for path in (tmp_path / ".aws").iterdir()} == {"credentials", "config"}
+
+
+def test_the_secrets_of_a_profile_that_is_overwritten_are_known(tmp_path):
+    where = places(tmp_path, b"[dev]\naws_access_key_id = AKIAOLD\naws_secret_access_key=old/secret\n")
+
+    with profiles.editing(where, None) as edit:
+        edit.add("dev", {"aws_access_key_id": "AKIANEW"}, "us-east-1", overwrite=True)
+
+        assert edit.kept_secrets == (Secret("AKIAOLD"), Secret("old/secret"))
+
+
+def test_a_file_that_cannot_be_read_any_more_is_warned_of_and_not_said_to_be_clean(tmp_path):
+    where = places(tmp_path)
+    undo = write(where)
+    with where.credentials.open("a") as file:
+        file.write("[x]\n[x]\n")
+    said = []
+
+    assert profiles.put_back(undo, None, warn=said.append) == []
+    assert said[0].startswith(f"The profile dev could not be taken out of {where.credentials}: ")
+
+
+def test_a_file_that_became_a_link_is_warned_of(tmp_path):
+    where = places(tmp_path)
+    undo = write(where)
+    where.credentials.rename(tmp_path / "elsewhere")
+    where.credentials.symlink_to(tmp_path / "elsewhere")
+    said = []
+
+    assert profiles.put_back(undo, None, warn=said.append) == []
+    assert len(said) == 1
+
+
+def test_only_the_files_that_are_named_are_touched(tmp_path):
+    where = places(tmp_path)
+    undo = write(where)
+    before = where.credentials.read_bytes()
+
+    assert profiles.put_back(undo, None, only=[where.config]) == ["dev"]
+    assert where.credentials.read_bytes() == before

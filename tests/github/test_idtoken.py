@@ -204,13 +204,13 @@ def test_a_token_that_has_expired_is_not_used(seconds):
     assert "this machine's clock says 2026-11-23 12:00:00 UTC" in caught.value.why
 
 
-@pytest.mark.parametrize("exp", [None, "soon", float("nan"), float("inf")])
+@pytest.mark.parametrize("exp", [None, "soon", float("nan"), float("inf"), 10**400], ids=lambda exp: str(exp)[:9])
 def test_a_token_that_does_not_say_when_it_expires_is_not_used(exp):
     with pytest.raises(Failure, match="does not say when it expires"):
         idtoken.inspect(token(exp=exp), "sts.amazonaws.com", NOW)
 
 
-@pytest.mark.parametrize("exp", [-1e30, 0, True])
+@pytest.mark.parametrize("exp", [-1e11, 0, True])
 def test_a_time_long_ago_is_a_time(exp):
     with pytest.raises(Failure, match="has expired before it could be used"):
         idtoken.inspect(token(exp=exp), "sts.amazonaws.com", NOW)

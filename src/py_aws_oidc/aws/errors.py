@@ -15,7 +15,7 @@ class Refused(Failure):
             f"AWS refused {operation}: {spoken(code, message, status)}",
             why="AWS gives no more reason than that.",
             fix=f"look the code up in the AWS STS API Reference ({operation}, Errors).",
-            kind=kind_of(code, message, status),
+            kind=kind_of(code, message, status, operation),
             retry_after=retry_after,
         )
         self.operation = operation
@@ -62,9 +62,11 @@ def spoken(code: str, message: str, status: int) -> str:
     return f"{message} ({code}, HTTP {status})" if message else f"{code} (HTTP {status})"
 
 
-def kind_of(code: str, message: str, status: int) -> Kind:
+def kind_of(code: str, message: str, status: int, operation: str = "AssumeRole") -> Kind:
     """What becomes of an error of STS when the call is made again."""
     for row in CODES:
         if code.startswith(row.code) and row.message in message:
-            return row.kind
+            # Only roles and their trust policies become visible late.
+            late = row.kind is not Kind.MAY_PASS or operation.startswith("AssumeRole")
+            return row.kind if late else Kind.NEVER
     return Kind.PASSES if status in STATUSES else Kind.NEVER

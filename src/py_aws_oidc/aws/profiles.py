@@ -7,7 +7,8 @@ credentials files", "Location of the shared config and credentials files").
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -113,6 +114,12 @@ class Edit:
         sections = [asdict(section) for section in self._sections]
         return json.dumps({"sections": sections, "folders": [str(folder) for folder in self._made]})
 
+    @property
+    def kept_secrets(self) -> tuple[Secret, ...]:
+        """What `undo` holds of credentials that were there before."""
+        texts = [section.before or "" for section in self._sections]
+        return tuple(Secret(value) for text in texts for value in re.findall(r"(?m)^\s*aws_\w+\s*=\s*(\S+)", text))
+
     def write(self) -> None:
         """Write both files, or none; Failure says why not."""
         files = dict.fromkeys((self._credentials, self._config))
@@ -138,31 +145,44 @@ class Edit:
                 file.become(before)
 
 
-def put_back(undo: str, owner: Owner | None) -> list[str]:
-    """Make each section what it was before the write, or take it away; the profiles for which that was done.
+def put_back(
+    undo: str,
+    owner: Owner | None,
+    *,
+    only: Collection[Path] | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> list[str]:
+    """Make each section what it was before the write, or take it away; the profiles for which all of that was done.
 
-    What is no longer there, or no longer readable, is left alone. Failure says that a file could not be written;
-    the others were tried then.
+    What is no longer there is left alone, and `only` these files are touched; what is no longer readable is left alone
+    with a warning. Failure says that a file could not be written; the others were tried then.
     """
     sections, folders = _remembered(undo)
     done: dict[str, None] = {}
+    left: set[str] = set()
     failures = []
     for section in reversed(sections):
+        if only is not None and Path(section.file) not in only:
+            continue
         try:
             if _put_back(section, owner, folders):
                 done[section.profile] = None
+        except (ValueError, UnfitError) as error:
+            reason = error.why if isinstance(error, UnfitError) else f"{error}."
+            warn(f"The profile {section.profile} could not be taken out of {section.file}: {reason}")
+            left.add(section.profile)
         except Failure as failure:
             failures.append(failure)
     if failures:
         raise failures[0]
-    return list(done)
+    return [profile for profile in done if profile not in left]
 
 
 def _put_back(section: _Written, owner: Owner | None, folders: list[Path]) -> bool:
     path = Path(section.file)
     with (
         _telling(path),
-        suppress(FileNotFoundError, ValueError, UnfitError),
+        suppress(FileNotFoundError),
         locked([path.parent], open_folder, folders) as opened,
         ExitStack() as leftovers,
     ):

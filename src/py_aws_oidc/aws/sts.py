@@ -18,7 +18,14 @@ from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.errors import Refused, kind_of
 from py_aws_oidc.failure import Failure, Kind
 from py_aws_oidc.interrupts import time_limit
-from py_aws_oidc.network import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, WHOLE_CALL_SECONDS, Network
+from py_aws_oidc.network import (
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    WHOLE_CALL_SECONDS,
+    Network,
+    is_hopeless,
+    refused_by_proxy,
+)
 from py_aws_oidc.retry import seconds
 from py_aws_oidc.secret import Secret
 
@@ -265,11 +272,11 @@ def _unreachable(endpoint: Endpoint, error: Exception) -> Failure:
         )
     return Failure(
         "AWS STS could not be reached.",
-        why=f"the call to {where} ended in {type(error).__name__} (certificates: {endpoint.network.verified_by}).",
+        why=f"the call to {where} ended in {type(error).__name__}{refused_by_proxy(error)} "
+        f"(certificates: {endpoint.network.verified_by}).",
         fix=f"check that the region {endpoint.region!r} exists, and that the runner reaches the endpoint, "
         "also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY).",
-        # What is wrong with a region's name or a URL stays wrong.
-        kind=Kind.NEVER if isinstance(error, ValueError) else Kind.PASSES,
+        kind=Kind.NEVER if is_hopeless(error) else Kind.PASSES,
     )
 
 

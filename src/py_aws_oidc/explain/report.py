@@ -169,7 +169,7 @@ def explain(
         issuer = said["issuer"].removeprefix("https://")
         provider = f"arn:{role.partition}:iam::{role.account}:oidc-provider/{issuer}"
         words |= {"role": role.arn, "role_name": role.name, "account": role.account, "provider": provider}
-    return Failure(
+    explained = Failure(
         f"AWS refused {refused.operation}{f' for {role.arn}' if role else ''}: "
         f"{spoken(refused.code, refused.message, refused.status)}",
         why=Template(cause.why).safe_substitute(words),
@@ -177,6 +177,8 @@ def explain(
         kind=refused.kind,
         retry_after=refused.retry_after,
     )
+    explained.is_final = refused.is_final
+    return explained
 
 
 _CLAIMS = {"sub": "sub", "aud": "aud", "issuer": "iss"}

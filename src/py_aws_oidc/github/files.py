@@ -12,6 +12,7 @@ import re
 import stat
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -73,7 +74,8 @@ class AllOrNothing:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind:
             for descriptor, size in self._open.values():
-                os.ftruncate(descriptor, size)
+                with suppress(OSError):  # one that cannot be cut must not keep the others whole
+                    os.ftruncate(descriptor, size)
         self._close()
 
     def _close(self) -> None:

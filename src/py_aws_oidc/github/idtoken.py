@@ -22,8 +22,10 @@ from py_aws_oidc.network import (
     WHOLE_CALL_SECONDS,
     Network,
     host_of,
+    is_hopeless,
     is_loopback,
     is_private,
+    refused_by_proxy,
 )
 from py_aws_oidc.retry import seconds
 from py_aws_oidc.secret import Secret
@@ -31,6 +33,7 @@ from py_aws_oidc.secret import Secret
 _URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
 _TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - the name of a variable
 _HOSTS = ("githubusercontent.com", "github.com", "ghe.com")
+_LATEST = 1e12  # seconds; no clock goes that far, and NaN is not below it
 _PERMISSION = "permissions:\n  id-token: write\n  contents: read"
 
 
@@ -123,7 +126,7 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
 
     try:
         claims = jwt.decode(token.reveal(), options={"verify_signature": False})
-    except jwt.InvalidTokenError as error:
+    except (jwt.InvalidTokenError, RecursionError) as error:
         raise Failure(
             "The runner's answer has an ID token that cannot be read.",
             why=f"it is no JSON Web Token ({type(error).__name__}).",
@@ -137,7 +140,7 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
             fix="if the runner is not GitHub's own, check that it heeds the parameter `audience`.",
         )
     expiry = claims.get("exp")
-    if not isinstance(expiry, int | float) or not math.isfinite(expiry):
+    if not isinstance(expiry, int | float) or not -_LATEST < expiry < _LATEST:
         raise Failure(
             "The ID token does not say when it expires, so it was not used.",
             why=f"its exp is {expiry!r}, which is no time.",
@@ -217,11 +220,11 @@ def _unreachable(url: str, error: Exception, network: Network) -> Failure:
     untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
     return Failure(
         "The runner's service for ID tokens could not be reached.",
-        why=f"the request to {host_of(url)} ended in {type(error).__name__}"
+        why=f"the request to {host_of(url)} ended in {type(error).__name__}{refused_by_proxy(error)}"
         f"{f', as its certificate is signed by none of {network.verified_by}' if untrusted else ''}.",
         fix="check that the runner reaches this host, also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY), and "
         f"that AWS_CA_BUNDLE, if it is set, has the right certificates; {_TRY_AGAIN}",
-        kind=Kind.NEVER if untrusted or isinstance(error, ValueError) else Kind.PASSES,
+        kind=Kind.NEVER if is_hopeless(error) else Kind.PASSES,
     )
 
 
