@@ -1,6 +1,5 @@
 """The Docker engine and the image, for the tests that run the action as the runner does."""
 
-import io
 import itertools
 import os
 import signal
@@ -13,12 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from py_aws_oidc.__main__ import main
 from py_aws_oidc.clock import Clock
+from sandbox.in_process import Run, Stage, Watch
 from sandbox.job import Job
 from sandbox.runner.engine import Engine, NoEngineError
-from sandbox.runner.files import parse
-from sandbox.secrets import ran
 from sandbox.world import World, github_trust
 
 pytest_plugins = ["tests.leaks"]
@@ -66,36 +63,6 @@ def image() -> str:
 
 
 MAIN = "repo:octo-org/octo-repo:ref:refs/heads/main"
-FILES = ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE")
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run left behind."""
-
-    status: int
-    log: str
-    env: dict[str, str]
-    outputs: dict[str, str]
-    state: dict[str, str]
-
-    @property
-    def credentials(self) -> dict[str, str]:
-        """What was exported, as STS answers it."""
-        names = {"AccessKeyId": "AWS_ACCESS_KEY_ID", "SecretAccessKey": "AWS_SECRET_ACCESS_KEY"}
-        token = {"SessionToken": self.env["AWS_SESSION_TOKEN"]} if self.env.get("AWS_SESSION_TOKEN") else {}
-        return {key: self.env[name] for key, name in names.items()} | token
-
-    @property
-    def masked(self) -> list[str]:
-        return [
-            line.removeprefix("::add-mask::") for line in self.log.splitlines() if line.startswith("::add-mask::")
-        ]
-
-    @property
-    def error(self) -> str:
-        (line,) = [line for line in self.log.splitlines() if line.startswith("::error ")]
-        return line.partition("::error title=No AWS credentials::")[2].replace("%0A", "\n").replace("%25", "%")
 
 
 @dataclass(frozen=True)
@@ -116,32 +83,9 @@ class Step:
         clock: Clock | None = None,
         **inputs: str,
     ) -> Run:
-        job = job or Job()
-        request = self.world.issuer.start(job)
-        files = {name: self.folder / name for name in FILES}
-        for path in files.values():
-            path.write_text("")
-        stdout = io.StringIO()
-        monotonic = itertools.count(0, 0.01)
-        clock = clock or Clock(
-            monotonic=lambda: next(monotonic), sleep=self.slept.append, uniform=lambda _, most: most
-        )
-        given = {
-            "aws_region": "us-east-1",
-            "role_to_assume": self.role,
-            "sts_endpoint": self.world.aws_url,
-        } | inputs
-        variables = (
-            job.variables()
-            | {"ACTIONS_ID_TOKEN_REQUEST_URL": request.url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": request.token}
-            | {name: str(path) for name, path in files.items()}
-            | {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in given.items()}
-            | (environ or {})
-        )
-        status = main([], dict(variables), stdout, clock)
-        ran(variables, stdout.getvalue(), failed=status != 0)
-        read = {name: dict(parse(path.read_text())) for name, path in files.items()}
-        return Run(status, stdout.getvalue(), read["GITHUB_ENV"], read["GITHUB_OUTPUT"], read["GITHUB_STATE"])
+        ticks = itertools.count(0, 0.01)
+        clock = clock or Clock(monotonic=lambda: next(ticks), sleep=self.slept.append, uniform=lambda _, most: most)
+        return Stage(self.world, self.role, Watch()).run(self.folder, clock, job, environ=environ, **inputs)
 
     def refused(self, job: Job | None = None, *, environ: dict[str, str] | None = None, **inputs: str) -> str:
         """The error of a run that must fail and leave nothing behind."""

@@ -25,6 +25,7 @@ from sandbox.runner.files import parse
 from sandbox.secrets import MASK, ran
 from sandbox.world import World, github_trust
 
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 FILES = ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE")
 # Access key ids, JSON Web Tokens, and the sandbox's own keys and tokens, whether this run is known to have had them.
 _LOOKS_SECRET = re.compile(r"ASIA[A-Z0-9]{12}|eyJ[\w-]+\.|[\w-]{40}")
@@ -62,6 +63,12 @@ class Run:
     state: Mapping[str, str]
     calls: tuple[Call, ...]
     secrets: frozenset[str] = field(repr=False)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The credentials that were exported, as STS answers them."""
+        names = {"AccessKeyId": KEYS[0], "SecretAccessKey": KEYS[1], "SessionToken": KEYS[2]}
+        return {name: self.env[variable] for name, variable in names.items() if self.env.get(variable)}
 
     @property
     def masked(self) -> list[str]:
