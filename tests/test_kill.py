@@ -84,7 +84,7 @@ class Left:
         masks = [
             line.removeprefix("::add-mask::") for line in self.log.splitlines() if line.startswith("::add-mask")
         ]
-        return masks[-3:]
+        return masks[1:4]  # behind the ID token, and before those that were there before
 
 
 class Program:
