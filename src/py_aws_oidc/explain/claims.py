@@ -5,9 +5,11 @@ The claims are those of GitHub's "OpenID Connect reference" that AWS can look at
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 SHOWN = (
     "iss",
@@ -23,10 +25,61 @@ SHOWN = (
     "job_workflow_ref",
     "runner_environment",
 )
+_SUBJECT = re.compile(
+    r"repo:(?P<owner>[\w-]+)(?:@(?P<owner_id>[0-9]+))?/(?P<name>[\w.-]+)(?:@(?P<repository_id>[0-9]+))?"
+    r":(?P<context>pull_request|(?:environment|ref):.+)",
+    re.ASCII | re.DOTALL,
+)
+
+
+def said(claims: Mapping[str, Any]) -> dict[str, str]:
+    """What the token says under each name that matters."""
+    return {name: str(claims.get(name, "(not in the token)")) for name in SHOWN}
 
 
 def lines(claims: Mapping[str, Any], now: datetime) -> list[str]:
     """One line a claim, and how many seconds the token is still good; never the token."""
     width = max(map(len, SHOWN))
-    said = [f"{name:<{width}}  {claims.get(name, '(not in the token)')}" for name in SHOWN]
-    return [*said, f"{'expires':<{width}}  in {claims['exp'] - now.timestamp():.0f} s"]
+    shown = [f"{name:<{width}}  {value}" for name, value in said(claims).items()]
+    return [*shown, f"{'expires':<{width}}  in {claims['exp'] - now.timestamp():.0f} s"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A `sub` as GitHub writes it unless somebody customised it.
+
+    `context` is `environment:NAME`, `pull_request` or `ref:REF`. The ids are there in the immutable form, which
+    repositories have that were created, renamed or transferred after 15 July 2026.
+    """
+
+    owner: str
+    name: str
+    context: str
+    owner_id: str | None = None
+    repository_id: str | None = None
+
+    @classmethod
+    def parse(cls, sub: str) -> Self | None:
+        """The parts of a `sub`; None when it is in neither of the two forms."""
+        match = _SUBJECT.fullmatch(sub)
+        if not match or bool(match["owner_id"]) != bool(match["repository_id"]):
+            return None
+        return cls(**match.groupdict())
+
+    def __str__(self) -> str:
+        if self.is_immutable:
+            return f"repo:{self.owner}@{self.owner_id}/{self.name}@{self.repository_id}:{self.context}"
+        return f"repo:{self.owner}/{self.name}:{self.context}"
+
+    @property
+    def is_immutable(self) -> bool:
+        """Whether it holds on to the repository when that gets another name."""
+        return self.owner_id is not None
+
+    def by_names(self) -> Self:
+        """The same without ids."""
+        return replace(self, owner_id=None, repository_id=None)
+
+    def by_ids(self, owner_id: str, repository_id: str) -> Self:
+        """The same in the immutable form."""
+        return replace(self, owner_id=owner_id, repository_id=repository_id)
