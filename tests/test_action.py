@@ -163,19 +163,19 @@ def test_the_branch_that_the_trust_policy_does_not_allow_is_told_what_its_token_
 
     assert "Not authorized to perform sts:AssumeRoleWithWebIdentity (AccessDenied, HTTP 403)" in error
     assert "- sub: repo:octo-org/octo-repo:ref:refs/heads/feature" in error
-    assert f"Principal.Federated must be {step.provider}" in error
+    assert f"the identity provider of its issuer ({step.provider})" in error
 
 
 def test_a_role_that_does_not_exist_is_refused_like_one_that_does_not_trust(step):
     error = step.refused(role_to_assume="arn:aws:iam::123456789012:role/gone")
 
-    assert "does not allow this token, or there is no such role" in error
+    assert "does not tell which of them failed, or whether there is such a role" in error
 
 
 def test_a_token_for_another_audience_is_refused_by_the_provider(step):
     error = step.refused(audience="sts.example.com")
 
-    assert "the token is for the audience sts.example.com" in error
+    assert "The token is for the audience sts.example.com" in error
 
 
 def test_a_token_for_another_audience_than_asked_for_is_not_sent(step):
@@ -198,7 +198,7 @@ def test_a_token_that_expired_on_the_way_is_refused_by_aws(step):
     )
     step.world.faults.script("AssumeRoleWithWebIdentity", always=expired)
 
-    assert "the ID token had expired when AWS looked at it" in step.refused()
+    assert "The ID token had expired when AWS looked at it" in step.refused()
     assert step.calls == ["idtoken", "AssumeRoleWithWebIdentity"] * 2
 
 
@@ -215,7 +215,7 @@ def test_an_account_without_the_identity_provider_is_told_its_arn(step):
 
     error = step.refused(role_to_assume=role)
 
-    assert "create the identity provider there: arn:aws:iam::210987654321:oidc-provider/token.actions." in error
+    assert "It must be arn:aws:iam::210987654321:oidc-provider/token.actions." in error
 
 
 def test_a_duration_above_the_roles_maximum_is_told(step):

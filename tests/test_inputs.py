@@ -131,6 +131,7 @@ WRONG = {
     "aws_secret_access_key": "s\ns",
     "aws_session_token": "é",
     "web_identity_token_file": "a\nb",
+    "trust_policy_file": "a\nb",
     "role_chaining": "no",
     "force_skip_oidc": "0",
     "use_existing_credentials": "1",

@@ -63,6 +63,21 @@ def test_a_wrong_call_is_answered_with_help():
     assert "usage:" in text
 
 
+def test_trust_is_handed_over_to_the_desk():
+    status, text = called("trust", "write", "--help")
+
+    assert status == 0
+    assert "python -m py_aws_oidc trust write" in text
+
+
+def test_the_actions_own_run_does_not_load_the_desk():
+    loaded = "import sys; from py_aws_oidc.__main__ import main; main([]); print(*sys.modules, sep=chr(10))"
+    run = subprocess.run([sys.executable, "-c", loaded], capture_output=True, env={}, check=True, text=True)
+
+    assert "py_aws_oidc.action" in run.stdout.splitlines()
+    assert {"argparse", "py_aws_oidc.desk"}.isdisjoint(run.stdout.splitlines())
+
+
 @pytest.mark.parametrize("stage", ["main", "post"])
 def test_the_libraries_see_nothing_of_the_jobs_environment(stage):
     environ = {"AWS_PROFILE": "gone", "PYTHONPATH": "x"}

@@ -1,6 +1,6 @@
 """The two doors the runner knows: main and post.
 
-`python -m py_aws_oidc` is main, `python -m py_aws_oidc post` is post.
+`python -m py_aws_oidc` is main, `python -m py_aws_oidc post` is post; `python -m py_aws_oidc trust` is for people.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import TextIO
 
@@ -15,6 +16,7 @@ from py_aws_oidc import __version__, action, cleanup
 from py_aws_oidc.clock import Clock
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.github.commands import Log
+from py_aws_oidc.github.files import append_summary
 from py_aws_oidc.interrupts import Interrupted, interruptible
 
 USAGE = f"""\
@@ -22,9 +24,10 @@ py-aws-oidc {__version__}: turns a workflow's OIDC identity into short-lived AWS
 
 usage: python -m py_aws_oidc          what the action's step does
        python -m py_aws_oidc post     what the action does at the end of the job
+       python -m py_aws_oidc trust    write and check trust policies; trust --help has the rest
 
-Both take their inputs from the environment, as GitHub's runner sets it: INPUT_AWS-REGION, INPUT_ROLE-TO-ASSUME,
-GITHUB_ENV and so on. README.md has the inputs.
+The first two take their inputs from the environment, as GitHub's runner sets it: INPUT_AWS-REGION,
+INPUT_ROLE-TO-ASSUME, GITHUB_ENV and so on. README.md has the inputs.
 """
 TITLES = {"main": "No AWS credentials", "post": "AWS variables not put back"}
 
@@ -37,12 +40,16 @@ def main(
 ) -> int:
     """Run one stage; the exit status is 0 when it succeeded, 1 when it failed and 2 for a wrong call."""
     stage = arguments[0] if arguments else "main"
-    if stage not in TITLES:
-        stdout.write(USAGE)
-        return 0 if stage in {"-h", "--help"} else 2
     if isinstance(stdout, TextIOWrapper):
         # Whatever LANG says, and whatever bytes a variable holds, a message must come through.
         stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if stage == "trust":
+        from py_aws_oidc import desk
+
+        return desk.main(arguments[1:], sys.stdin, stdout, sys.stderr)
+    if stage not in TITLES:
+        stdout.write(USAGE)
+        return 0 if stage in {"-h", "--help"} else 2
     given = dict(environ)
     log = Log(stdout)
     try:
@@ -62,8 +69,18 @@ def main(
         for secret in failure.hidden:
             log.mask(secret)
         log.error(str(failure), title=TITLES[stage])
+        # Where there is no page to write, or it cannot be written, the log has said the most of it.
+        with suppress(Failure, OSError):
+            append_summary(given, _summary(TITLES[stage], failure))
         return 1
     return 0
+
+
+def _summary(title: str, failure: Failure) -> str:
+    from py_aws_oidc.explain import markdown
+
+    what, why, fix = (markdown.text(text.strip("\n")) for text in (failure.what, failure.why, failure.fix))
+    return f"## {title}\n\n{what}\n\n**Why:** {why}\n\n**What to do:** {fix}\n\n{failure.details}\n"
 
 
 def _failure(error: BaseException) -> Failure:

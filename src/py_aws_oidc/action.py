@@ -15,7 +15,7 @@ from py_aws_oidc.interrupts import time_limit
 from py_aws_oidc.network import Network
 from py_aws_oidc.plan import plan
 from py_aws_oidc.retry import Retry
-from py_aws_oidc.signin import SignIn
+from py_aws_oidc.signin import SignIn, read_policy
 
 
 def run(environ: Mapping[str, str], log: Log, clock: Clock) -> None:
@@ -32,7 +32,8 @@ def run(environ: Mapping[str, str], log: Log, clock: Clock) -> None:
     chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
     endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network)
     retry = Retry(1 if inputs.disable_retry else inputs.retry_max_attempts, clock, log.info, clock.monotonic())
-    sign_in = SignIn(inputs, export.without_unset(environ, inputs), endpoint, retry, log)
+    policy_file = read_policy(inputs, environ)
+    sign_in = SignIn(inputs, export.without_unset(environ, inputs), endpoint, retry, log, policy_file)
 
     with time_limit(inputs.action_timeout_s, too_long(inputs.action_timeout_s)):
         session = sign_in.existing() or sign_in.by(chosen)

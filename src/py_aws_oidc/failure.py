@@ -22,10 +22,12 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
 
     Each of the three texts is made of whole sentences and may have several lines. `retry_after` is how many
     seconds the other side asks to wait before the next try; `is_final` is whether it was a "no" when it came, however
-    often it was tried; `hidden` is what must be masked before the texts are shown.
+    often it was tried; `hidden` is what must be masked before the texts are shown; `details` is what the job's
+    summary has besides the three texts, as Markdown.
     """
 
     hidden: tuple[Secret, ...] = ()
+    details: str = ""
 
     def __init__(self, what: str, *, why: str, fix: str, kind: Kind = Kind.NEVER, retry_after: float = 0) -> None:
         super().__init__(what)

@@ -151,6 +151,12 @@ class Inputs:
         "File with a web identity token to use instead of the ID token; a relative path starts in the workspace.",
         variable="WEB_IDENTITY_TOKEN_FILE",
     )
+    trust_policy_file: str | None = optional(
+        reading.one_line,
+        None,
+        "File with the role's trust policy (JSON), from which a refusal of an ID token names the condition that fails.",
+        differs="new",
+    )
     role_chaining: bool = optional(
         reading.boolean,
         False,

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from py_aws_oidc.aws import credentials, sts, tags
 from py_aws_oidc.aws.arn import AssumedRole, Role
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.errors import Refused
-from py_aws_oidc.explain import claims, report
+from py_aws_oidc.explain import claims
 from py_aws_oidc.failure import Failure, Kind
 from py_aws_oidc.github import idtoken
 from py_aws_oidc.github.commands import Log
@@ -25,8 +25,13 @@ from py_aws_oidc.reading import RoleName
 from py_aws_oidc.retry import Retry
 from py_aws_oidc.secret import Secret
 
+if TYPE_CHECKING:
+    from py_aws_oidc.explain.evidence import PolicyFile
+
 _FRESH_SECONDS = 60  # of life that an ID token must have left when it is sent
 _WORKAROUND_TRIES = 12
+_LONGEST_TOKEN = 20_000  # characters, says the STS API Reference of WebIdentityToken
+_LONGEST_POLICY = 100_000
 _SPECIAL_CHARACTERS = frozenset("!@#$%^&*()_+-=[]{};':\"\\|,.<>/?")
 
 
@@ -72,14 +77,11 @@ class TokenFile:
     def current(self) -> IdToken:
         """What the file holds now."""
         try:
-            if self.path.exists() and not self.path.is_file():
-                raise ValueError("it is not a regular file")  # noqa: TRY301 - one more way not to be readable
-            text = self.path.read_text().strip()
-        except (OSError, ValueError) as error:
-            reason = "it is not a text" if isinstance(error, UnicodeDecodeError) else error
+            text = _text_of(self.path, _LONGEST_TOKEN).strip()
+        except ValueError as error:
             raise Failure(
                 f"The web identity token file {self.path} cannot be read.",
-                why=f"{getattr(error, 'strerror', None) or reason}.",
+                why=f"{error}.",
                 fix="check the input web-identity-token-file. This action runs in a container, which sees only the "
                 "workspace and HOME of the job: have an earlier step copy the token there.",
             ) from None
@@ -105,6 +107,7 @@ class SignIn:
     endpoint: sts.Endpoint
     retry: Retry
     log: Log
+    policy_file: PolicyFile | None = None
 
     def existing(self) -> sts.Session | None:
         """The session that the job has already, if it is asked for and AWS accepts it."""
@@ -296,13 +299,57 @@ class SignIn:
             # AWS's messages name the caller, whose account may be another than the role's.
             for account in re.findall(r"[0-9]{12}", refused.message):
                 self.log.mask(Secret(account))
+        # Most runs are not refused, and start faster without all that can be said of those that are.
+        from py_aws_oidc.explain import report
+        from py_aws_oidc.explain.evidence import Evidence
+
+        known = (identity.claims or idtoken.claims_of(identity.token)) if identity else {}
         return report.explain(
-            refused,
-            role=role,
-            audience=self.inputs.audience,
-            seconds=self.inputs.role_duration_seconds,
-            claims=identity.claims if identity else {},
+            Evidence(
+                refused,
+                role,
+                self.inputs.audience,
+                self.inputs.role_duration_seconds,
+                self.endpoint.region,
+                known,
+                self.policy_file,
+            )
         )
+
+
+def read_policy(inputs: Inputs, environ: Mapping[str, str]) -> PolicyFile | None:
+    """The role's trust policy as the repository has it, if the workflow names the file; Failure if it is none."""
+    if not (name := inputs.trust_policy_file):
+        return None
+    from py_aws_oidc.explain import trust
+    from py_aws_oidc.explain.evidence import PolicyFile
+
+    path = Path(environ.get("GITHUB_WORKSPACE", ""), name)
+    try:
+        return PolicyFile(name, trust.read(_text_of(path, _LONGEST_POLICY)))
+    except ValueError as error:
+        raise Failure(
+            f"The trust policy file {name} cannot be used, so nothing was tried.",
+            why=f"{error}.",
+            fix="check the input trust-policy-file: it names a file in the workspace (so a step with actions/checkout "
+            "comes first) with the role's trust policy as JSON, as `aws iam get-role` prints it, for instance.",
+        ) from None
+
+
+def _text_of(path: Path, most: int) -> str:
+    """What a file holds, if it is a text of so many characters at most; ValueError says in a sentence why not."""
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is not a regular file")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(most + 1)
+    except UnicodeDecodeError:
+        raise ValueError("it is not a text") from None
+    except OSError as error:
+        raise ValueError(error.strerror or error) from None
+    if len(text) > most:
+        raise ValueError(f"it has more than {most} characters")
+    return text
 
 
 def _is_of(session: sts.Session, role: Role | RoleName) -> bool:

@@ -1,10 +1,10 @@
-"""`python -m sandbox`: the story of a run, the page on what goes wrong, and many runs that go wrong at random."""
+"""`python -m sandbox`: the story of a run, the pages on what goes wrong, and many runs that go wrong at random."""
 
 from __future__ import annotations
 
 import sys
 
-from sandbox import demo, reliability, soak
+from sandbox import demo, reliability, soak, troubleshooting
 
 if __name__ == "__main__":
     match sys.argv[1:]:
@@ -12,7 +12,9 @@ if __name__ == "__main__":
             sys.exit(demo.main(sys.stdout))
         case ["reliability"]:
             sys.exit(reliability.main(sys.stdout))
+        case ["troubleshooting"]:
+            sys.exit(troubleshooting.main(sys.stdout))
         case ["soak", *arguments]:
             sys.exit(soak.main(arguments, sys.stdout))
         case _:
-            sys.exit("usage: python -m sandbox demo | reliability | soak [--runs N] [--seed S]")
+            sys.exit("usage: python -m sandbox demo | reliability | troubleshooting | soak [--runs N] [--seed S]")

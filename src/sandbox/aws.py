@@ -10,7 +10,6 @@ import functools
 import hashlib
 import hmac
 import io
-import json
 import re
 import secrets
 import string
@@ -32,7 +31,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
-from sandbox import trust
+from py_aws_oidc.explain import trust
 from sandbox.secrets import made
 
 if TYPE_CHECKING:
@@ -45,26 +44,6 @@ if TYPE_CHECKING:
     from sandbox.faults import Fault, Faults
 
 _ROLE_ARN = re.compile(r"arn:(?P<partition>aws[\w-]*):iam::(?P<account>\d{12}):role/[\w+=,.@/-]+")
-
-GITHUB_CLAIM_KEYS = (
-    "actor",
-    "actor_id",
-    "enterprise_id",
-    "environment",
-    "job_workflow_ref",
-    "ref",
-    "repository",
-    "repository_id",
-    "repository_owner_id",
-    "workflow",
-)
-"""The claims that are condition keys besides `aud` and `sub`, for GitHub's own issuers only.
-
-Service Authorization Reference, "Condition keys for AWS Security Token Service". Others, such as
-`repository_owner`, are in the token but not in the request context.
-"""
-
-_GITHUB_PROVIDER = re.compile(r"token\.actions\.(githubusercontent|[\w-]+\.ghe)\.com(/[^/]+)?")
 
 _SIGNING_ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
 _SIGNATURE_ONLY: Options = {"verify_aud": False, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
@@ -161,7 +140,7 @@ class Aws:
             return self._serve(request)
         except AwsError as error:
             return _error_response(request, error)
-        except trust.UnsupportedPolicyError as error:
+        except (trust.InvalidPolicyError, trust.UnsupportedPolicyError) as error:
             # 501, because an SDK would try again after a 500 and hide the reason for a while.
             return _error_response(request, AwsError("NotImplemented", f"sandbox: {error}", 501))
 
@@ -228,8 +207,7 @@ class Aws:
         denied = AwsError("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", 403)
         if (account, partition) not in self._admins:
             raise denied
-        host_and_path = iss.removeprefix("https://")
-        provider_arn = f"arn:{partition}:iam::{account}:oidc-provider/{host_and_path}"
+        provider_arn = trust.provider_arn(iss, account, partition)
         provider = iam_backends[account][partition].open_id_providers.get(provider_arn)
         if provider is None:
             _invalid(f"No OpenIDConnect provider found in your account for {iss}")
@@ -244,13 +222,9 @@ class Aws:
             raise AwsError("ExpiredTokenException", message)
         _verify(call["WebIdentityToken"], self._published_keys(iss))
         role = self._role(call["RoleArn"])
-        context = {
-            f"{host_and_path}:aud": audience,
-            f"{host_and_path}:sub": claims["sub"],
-            "sts:RoleSessionName": call["RoleSessionName"],
-        }
-        if _GITHUB_PROVIDER.fullmatch(host_and_path):
-            context |= {f"{host_and_path}:{name}": claims[name] for name in GITHUB_CLAIM_KEYS if name in claims}
+        context = trust.context_of(
+            claims, trust.provider_of(iss), session_name=call["RoleSessionName"], audience=audience
+        )
         if role is None or not _trusts(role, provider_arn, "sts:AssumeRoleWithWebIdentity", context):
             raise denied
         return self._session(role, call["RoleSessionName"], seconds) | {
@@ -472,7 +446,7 @@ def _invalid(message: str) -> NoReturn:
 def _trusts(
     role: Role, principal: str | tuple[str, ...], action: str, context: Mapping[str, str | list[str]]
 ) -> bool:
-    policy = json.loads(role.assume_role_policy_document)
+    policy = trust.read(role.assume_role_policy_document)
     return trust.evaluate(policy, principal=principal, action=action, context=context).allowed
 
 

@@ -85,12 +85,16 @@ def main(out: TextIO) -> int:
             refused = _step(run, world, role, engine)
             tell.log(refused)
 
+            tell.chapter("The page of that job has more: what was compared, and what would let it in")
+            tell.lines(refused.summary)
+
     right = [
         ("the step on main signed in", signed_in.outcome == "success"),
         ("the later step used the credentials", later.returncode == 0),
         ("the end of the job put the variables back", put_back),
         ("the step on the other branch failed", refused.outcome == "failure"),
         ("and left nothing behind", not (refused.env or refused.outputs or refused.state)),
+        ("but a page on what would let it in", feature.sub in refused.summary),
     ]
     tell.chapter("All that, in short")
     for sentence, true in right:

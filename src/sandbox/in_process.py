@@ -27,6 +27,7 @@ from sandbox.world import World, github_trust
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 FILES = ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE")
+SUMMARY = "GITHUB_STEP_SUMMARY"
 # Access key ids, JSON Web Tokens, and the sandbox's own keys and tokens, whether this run is known to have had them.
 _LOOKS_SECRET = re.compile(r"ASIA[A-Z0-9]{12}|eyJ[\w-]+\.|[\w-]{40}")
 
@@ -61,6 +62,7 @@ class Run:
     env: Mapping[str, str]
     outputs: Mapping[str, str]
     state: Mapping[str, str]
+    summary: str
     calls: tuple[Call, ...]
     secrets: frozenset[str] = field(repr=False)
 
@@ -88,8 +90,9 @@ class Run:
 
     @property
     def leaks(self) -> bool:
-        """Whether a secret stands in the log, other than where the runner is told to mask it."""
-        said = "\n".join(line for line in self.log.splitlines() if not line.startswith(MASK))
+        """Whether a secret stands in the log or the summary, other than where the runner is told to mask it."""
+        lines = [*self.log.splitlines(), *self.summary.splitlines()]
+        said = "\n".join(line for line in lines if not line.startswith(MASK))
         return any(secret in said for secret in {*self.secrets, *self.masked}) or bool(_LOOKS_SECRET.search(said))
 
 
@@ -114,7 +117,7 @@ class Stage:
         """A step of `job` with its files in `folder`; `environ` goes over the job's own variables."""
         job = job or Job()
         request = self.world.issuer.start(job)
-        files = {name: folder / name for name in FILES}
+        files = {name: folder / name for name in (*FILES, SUMMARY)}
         for path in files.values():
             path.write_text("")
         given = {
@@ -135,20 +138,27 @@ class Stage:
         ran(variables, log.getvalue(), failed=status != 0)
         calls = tuple(self.world.calls[before:])
         sent = {call.form["WebIdentityToken"] for call in calls if "WebIdentityToken" in call.form}
-        env, outputs, state = (dict(parse(path.read_bytes())) for path in files.values())
+        env, outputs, state = (dict(parse(files[name].read_bytes())) for name in FILES)
+        summary = files[SUMMARY].read_text()
         secrets = frozenset({variables["ACTIONS_ID_TOKEN_REQUEST_TOKEN"], *sent})
-        return Run(status, log.getvalue(), env, outputs, state, calls, secrets)
+        return Run(status, log.getvalue(), env, outputs, state, summary, calls, secrets)
 
 
 @contextmanager
 def stage() -> Iterator[Stage]:
     """Set up a world with all that a run needs."""
     watch = Watch()
-    loader = Loader()
-    # Reading the services' models anew is most of what a run costs; many runs in one process read them once.
-    with patch("botocore.session.create_loader", lambda *_: loader), World(clock=watch.now) as world:
+    with models_read_once(), World(clock=watch.now) as world:
         role = world.create_role("deploy", trust=github_trust(world.register_provider(), Job().sub))
         yield Stage(world, role, watch)
+
+
+@contextmanager
+def models_read_once() -> Iterator[None]:
+    """Read the services' models once for many runs: to do it anew is most of what a run costs."""
+    loader = Loader()
+    with patch("botocore.session.create_loader", lambda *_: loader):
+        yield
 
 
 @contextmanager

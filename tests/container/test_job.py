@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -114,6 +115,19 @@ def test_who_gets_no_token_is_told_why(place, job, event, said):
         step = place.step(run)
 
     assert said in step.annotations[0].message
+
+
+def test_a_refused_step_writes_a_page_whose_policy_lets_the_same_job_in(place):
+    feature = Job(ref="refs/heads/feature", environment="prod", immutable_sub=True)
+    with place.job(feature) as run:
+        refused = place.step(run)
+        policy = re.search(r"```json\n(.*?)\n```", refused.summary, re.DOTALL)[1]
+        place.world.admin("iam").update_assume_role_policy(RoleName="deploy", PolicyDocument=policy)
+        allowed = place.step(run)
+
+    assert (refused.outcome, allowed.outcome) == ("failure", "success")
+    assert "The subject has ids" in refused.annotations[0].message
+    assert allowed.summary == ""
 
 
 def test_a_step_on_the_host_sees_credentials_that_work(place):

@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from sandbox.aws import GITHUB_CLAIM_KEYS
+from py_aws_oidc.explain.trust import GITHUB_CLAIM_KEYS
 from sandbox.faults import Fault
 from sandbox.issuer import GITHUB, new_key
 from sandbox.job import Job

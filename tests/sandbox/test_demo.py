@@ -23,7 +23,7 @@ def story(monkeypatch):
 
 def test_the_story_ends_well_and_says_how_it_was_run(story):
     assert "so the action runs as a process: python -m py_aws_oidc" in story
-    assert story.count("   yes  ") == 5
+    assert story.count("   yes  ") == 6
 
 
 def test_the_story_shows_what_the_issue_is_about(story):
@@ -49,5 +49,5 @@ def test_with_an_engine_the_story_is_told_in_the_real_image(engine, monkeypatch)
 def test_a_wrong_call_is_told_the_right_one(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["sandbox", "story"])
 
-    with pytest.raises(SystemExit, match=r"usage: python -m sandbox demo \| reliability \| soak"):
+    with pytest.raises(SystemExit, match=r"usage: python -m sandbox demo \| reliability \| troubleshooting \| soak"):
         runpy.run_module("sandbox", run_name="__main__")

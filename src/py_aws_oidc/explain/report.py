@@ -1,184 +1,188 @@
-"""Why AWS refused, in words that a person can act on.
-
-AWS's own messages are terse on purpose; the causes are those of the IAM User Guide ("Troubleshoot OIDC
-federation", "Troubleshoot IAM roles") and of the STS API Reference.
-"""
+"""A refusal in words: an error for the log, and a page for the job's summary; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from string import Template
 from typing import Any
 
-from py_aws_oidc.aws.arn import Role
-from py_aws_oidc.aws.errors import Refused, spoken
+from py_aws_oidc.aws.arn import AssumedRole
+from py_aws_oidc.aws.errors import spoken
+from py_aws_oidc.explain import claims, trust
+from py_aws_oidc.explain.causes import Cause, Weight, ranked
+from py_aws_oidc.explain.evidence import EXCHANGE, Evidence
+from py_aws_oidc.explain.markdown import code, fenced
+from py_aws_oidc.explain.statements import as_json, literal, policy, statement
 from py_aws_oidc.failure import Failure
 
-
-@dataclass(frozen=True)
-class Cause:
-    """One way for AWS to refuse: the error code, a part of the message, and what is to be said of it.
-
-    The texts may name $role, $role_name, $account, $partition, $audience, $seconds, $sub, $aud, $issuer (as the
-    token has it) and $provider (its ARN).
-    """
-
-    code: str
-    message: str
-    why: str
-    fix: str
-    operation: str = ""
-
-    def fits(self, refused: Refused) -> bool:
-        """Whether this is what AWS said."""
-        return (
-            refused.code.startswith(self.code)
-            and self.message in refused.message
-            and self.operation in {"", refused.operation}
-        )
+_LEADS = {
+    Weight.POSSIBLE: "One possible cause:",
+    Weight.LIKELY: "The likely cause in this run:",
+    Weight.SHOWN: "The cause:",
+    Weight.PROVEN: "The cause:",
+}
 
 
-# The first that fits is told, so the row that says more of the message stands before the one that says less.
-CAUSES = (
-    Cause(
-        "InvalidIdentityToken",
-        "No OpenIDConnect provider found",
-        why="account $account has no identity provider for the issuer of this token, $issuer.",
-        fix="check that role-to-assume names the right account; if it does, create the identity provider there: "
-        "$provider, with the audience $audience.",
-    ),
-    Cause(
-        "InvalidIdentityToken",
-        "Incorrect token audience",
-        why="the token is for the audience $aud, and the identity provider $provider does not list it.",
-        fix="add this audience to the identity provider, or set the input audience to one that it lists "
-        "(sts.amazonaws.com, or sts.amazonaws.com.cn in China, is usual).",
-    ),
-    Cause(
-        "InvalidIdentityToken",
-        "",
-        why="AWS could not verify that $issuer signed this token: the keys that it publishes are not the ones "
-        "the token was signed with, or AWS could not fetch them.",
-        fix="if this is GitHub Enterprise Server, check that AWS reaches $issuer/.well-known/openid-configuration "
-        "from the internet; else run the job again.",
-    ),
-    Cause(
-        "ExpiredTokenException",
-        "",
-        why="the ID token had expired when AWS looked at it; it is good for five minutes.",
-        fix="run the job again; if it keeps failing, check the runner's clock.",
-    ),
-    Cause(
-        "AccessDenied",
-        "sts:TagSession",
-        why="the trust policy of role $role_name does not allow sts:TagSession, and the action tags the session.",
-        fix="add sts:TagSession beside sts:AssumeRole to the trust policy's Action (and to the caller's own policy), "
-        "or set role-skip-session-tagging: true.",
-        operation="AssumeRole",
-    ),
-    Cause(
-        "AccessDenied",
-        "",
-        why="the credentials used may not assume role $role_name in account $account: either their own policy does "
-        "not allow sts:AssumeRole on $role, or the role's trust policy does not name them, or asks for an external "
-        "id, or there is no such role.",
-        fix="check both policies; for an external id, set the input role-external-id. The trust policy must also "
-        "allow sts:TagSession, or role-skip-session-tagging must be true.",
-        operation="AssumeRole",
-    ),
-    Cause(
-        "AccessDenied",
-        "",
-        why="the trust policy of role $role_name in account $account does not allow this token, or there is no "
-        "such role: AWS does not tell the two apart.\n"
-        "The token says:\n- sub: $sub\n- aud: $aud\n- iss: $issuer",
-        fix="compare the trust policy with these, letter by letter:\n"
-        "- Principal.Federated must be $provider\n"
-        "- Action must be sts:AssumeRoleWithWebIdentity\n"
-        "- Condition must allow exactly this sub and aud; upper and lower case count, and * is a wildcard only "
-        "in StringLike\n"
-        "and check that $role is the role you mean.",
-        operation="AssumeRoleWithWebIdentity",
-    ),
-    Cause(
-        "InvalidClientTokenId",
-        "",
-        why="AWS does not know the access key id: it was deleted or switched off, is of another partition, or belongs "
-        "to temporary credentials whose session token is missing.",
-        fix="check the keys given, or those of the job's environment; temporary ones need aws-session-token too.",
-    ),
-    Cause(
-        "SignatureDoesNotMatch",
-        "",
-        why="the secret access key is not the one of the access key id, or this machine's clock is wrong.",
-        fix="check the secret for a missing character or a blank, and the runner's clock.",
-    ),
-    Cause(
-        "ExpiredToken",
-        "",
-        why="the temporary credentials that were used have expired.",
-        fix="get new ones in an earlier step, with a longer role-duration-seconds if the job is long.",
-    ),
-    Cause(
-        "PackedPolicyTooLarge",
-        "",
-        why="session policies and session tags together take more room than a session has; AWS compresses them, so "
-        "its percentage is the only measure.",
-        fix="shorten inline-session-policy and custom-tags, use fewer managed-session-policies, or set "
-        "role-skip-session-tagging: true.",
-    ),
-    Cause(
-        "MalformedPolicyDocument",
-        "",
-        why="inline-session-policy is JSON, but not a policy that IAM understands.",
-        fix="check it with IAM Access Analyzer: aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY.",
-    ),
-    Cause(
-        "ValidationError",
-        "MaxSessionDuration",
-        why="$seconds seconds were asked for, which is more than the maximum session duration of $role.",
-        fix="lower the input role-duration-seconds, or raise the role's maximum session duration in IAM.",
-    ),
-    Cause(
-        "ValidationError",
-        "",
-        why="AWS does not take one of the values that it was given.",
-        fix="its message names the value; look at the inputs role-to-assume, role-session-name and "
-        "role-duration-seconds.",
-    ),
-    Cause(
-        "RegionDisabledException",
-        "",
-        why="STS is switched off in this region for account $account.",
-        fix="switch the region's STS endpoint on (IAM console, Account settings), or use another aws-region.",
-    ),
-)
+_MOST_VALUES = 5  # of a condition, in one line of the log
 
 
-def explain(
-    refused: Refused, *, role: Role | None, audience: str, seconds: int, claims: Mapping[str, Any]
-) -> Failure:
+def explain(evidence: Evidence) -> Failure:
     """Put AWS's refusal into words; the result is to be raised, and is worth as many tries as the refusal was."""
-    cause = next((cause for cause in CAUSES if cause.fits(refused)), None)
-    if cause is None:
+    refused = evidence.refused
+    causes = ranked(evidence)
+    if not causes:
         return refused
-    said = {name: str(claims.get(claim, "(not in the token)")) for name, claim in _CLAIMS.items()}
-    words = {"audience": audience, "seconds": seconds, **said}
-    if role:
-        issuer = said["issuer"].removeprefix("https://")
-        provider = f"arn:{role.partition}:iam::{role.account}:oidc-provider/{issuer}"
-        words |= {"role": role.arn, "role_name": role.name, "account": role.account, "provider": provider}
+    weight, first = causes[0]
+    said = words(evidence)
+    compared = f"{_filled(first.symptom.compared, said)}\n" if first.symptom.compared else ""
+    judgement = "".join(_judgement(evidence))
+    others = "Other causes are possible too. " if len(causes) > 1 else ""
     explained = Failure(
-        f"AWS refused {refused.operation}{f' for {role.arn}' if role else ''}: "
+        f"AWS refused {refused.operation}{f' for {evidence.role.arn}' if evidence.role else ''}: "
         f"{spoken(refused.code, refused.message, refused.status)}",
-        why=Template(cause.why).safe_substitute(words),
-        fix=Template(cause.fix).safe_substitute(words),
+        why=f"{compared}{judgement}{_LEADS[weight]} {_filled(first.title, said)}. "
+        f"{_sentence(_filled(first.why, said))}",
+        fix=f"\nTo check: {_filled(first.check, said)}\nTo mend: {_filled(first.mend, said)}\n"
+        f"{others}The job's summary has all that is known, ready to copy.",
         kind=refused.kind,
         retry_after=refused.retry_after,
     )
     explained.is_final = refused.is_final
+    explained.details = "\n".join(_details(evidence, causes))
     return explained
 
 
-_CLAIMS = {"sub": "sub", "aud": "aud", "issuer": "iss"}
+def words(evidence: Evidence) -> dict[str, str]:
+    """What the texts of a cause may name, for one run."""
+    role, subject, decision = evidence.role, evidence.subject, evidence.decision
+    percentage = re.search(r"\d+ ?%", evidence.refused.message)
+    said = claims.said(evidence.claims)
+    return {
+        "role": role.arn if role else "(no role)",
+        "role_name": role.name if role else "(no role)",
+        "account": role.account if role else "(unknown)",
+        "audience": evidence.audience,
+        "seconds": str(evidence.seconds),
+        "region": evidence.region,
+        "provider": evidence.provider_arn,
+        "issuer": said["iss"],
+        "sub": said["sub"],
+        "aud": said["aud"],
+        "repository": said["repository"],
+        "job_workflow_ref": said["job_workflow_ref"],
+        "context": subject.context if subject else said["sub"],
+        "percentage": percentage[0] if percentage else "too much",
+        "policy_file": evidence.policy_file.name if evidence.policy_file else "the trust policy",
+        "statement": str(decision.statement) if decision else "(unknown)",
+    }
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _filled(text: str, said: dict[str, str], as_: Callable[[str], str] = str) -> str:
+    return Template(text).substitute({name: as_(value) for name, value in said.items()})
+
+
+def _judgement(evidence: Evidence) -> Iterator[str]:
+    """What the policy in the repository says to the token, statement by statement and condition by condition."""
+    if evidence.policy_file is None or evidence.refused.operation != "AssumeRoleWithWebIdentity":
+        return
+    if evidence.decision is None:
+        yield f"{evidence.policy_file.name} cannot be compared with the token here: {evidence.not_judged}.\n"
+        return
+    result = "allows" if evidence.decision.allowed else "refuses"
+    yield f"{evidence.policy_file.name} {result} this token:\n"
+    for verdict in evidence.decision.verdicts:
+        yield f"- {spoken_verdict(verdict)}\n"
+
+
+def spoken_verdict(verdict: trust.Verdict) -> str:
+    """One line: what the statement says, and what of it does not fit."""
+    name = f"statement {verdict.index}{f' ({verdict.sid})' if verdict.sid else ''}, {verdict.effect}"
+    if verdict.matches:
+        return f"{name}: fits this token"
+    misses = [
+        *([] if verdict.principal_fits else ["Principal is another one"]),
+        *([] if verdict.action_fits else [f"Action is not {EXCHANGE}"]),
+        *(
+            f"{test.operator} {test.key} wants {_any_of(test.wanted)}, and the token says {_any_of(test.given)}"
+            for test in verdict.tests
+            if not test.holds
+        ),
+    ]
+    return f"{name}: does not fit, since {'; '.join(misses)}"
+
+
+def _any_of(values: tuple[str, ...]) -> str:
+    # Nothing of it is secret: policies and subjects are for comparing, letter by letter.
+    shown = " or ".join(map(repr, values[:_MOST_VALUES])) or "nothing"
+    return f"{shown} or one of {len(values) - _MOST_VALUES} more" if len(values) > _MOST_VALUES else shown
+
+
+# --- the job's summary
+
+
+def _details(evidence: Evidence, causes: list[tuple[Weight, Cause]]) -> Iterator[str]:
+    said = words(evidence)
+    yield "### Causes that fit this run\n"
+    for number, (weight, cause) in enumerate(causes, 1):
+        yield f"{number}. **{_filled(cause.title, said, code)}** ({weight})"
+        yield f"   - why: {_filled(cause.why, said, code)}"
+        yield f"   - to check: {_filled(cause.check, said, code)}"
+        yield f"   - to mend it: {_filled(cause.mend, said, code)}"
+    if evidence.claims:
+        yield "\n### What the ID token says\n"
+        yield "| claim | value |\n| --- | --- |"
+        for name, value in claims.said(evidence.claims).items():
+            yield f"| {name} | {code(value)} |"
+    if evidence.claims and evidence.role:
+        yield "\n### The identity provider that the role's account must have\n"
+        yield fenced(evidence.provider_arn)
+    written = list(statements(evidence))
+    if written:
+        yield "\n### What would allow this run\n"
+        yield "Each is a whole trust policy. If the role has other statements, add the one in `Statement` to them."
+    for number, (title, document) in enumerate(written):
+        yield f"\n<details{'' if number else ' open'}><summary>{title}</summary>\n"
+        yield f"{fenced(as_json(document), 'json')}\n\n</details>"
+
+
+def statements(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The trust policies that allow exactly this run, ready to paste; the first is enough, each has its reason."""
+    if evidence.refused.operation == "AssumeRole":
+        yield from _for_caller(evidence)
+        return
+    sub, subject = evidence.claims.get("sub"), evidence.subject
+    if not isinstance(sub, str) or not evidence.role:
+        return
+
+    def policy_for(*subjects: str, **conditions: str) -> Mapping[str, Any]:
+        return policy(statement(evidence.provider_arn, evidence.audience, subjects, **conditions))
+
+    form = "" if subject is None else " (with ids)" if subject.is_immutable else " (with names)"
+    yield f"By the subject of this run{form}", policy_for(literal(sub))
+    owner_id, repository_id = (str(evidence.claims.get(f"repository{part}_id", "")) for part in ("_owner", ""))
+    if not (owner_id and repository_id and trust.is_github(evidence.provider)):
+        return
+    if subject:
+        forms = (literal(str(form)) for form in (subject.by_names(), subject.by_ids(owner_id, repository_id)))
+        yield "By both forms of the subject, with names and with ids", policy_for(*forms)
+        yield (
+            "By the repository's id, which outlives a new name (IAM may want the owner spelt out in sub)",
+            policy_for(f"repo:*:{literal(subject.context)}", repository_id=repository_id),
+        )
+
+
+def _for_caller(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The policy for credentials that assume a role: AWS's message names whose they are."""
+    if caller := re.search(r"User: (arn:\S+) is not authorized", evidence.refused.message):
+        arn = caller[1]
+        with suppress(ValueError):
+            session = AssumedRole.parse(arn)
+            arn = f"arn:{arn.split(':')[1]}:iam::{session.account}:role/{session.role}"
+        allow = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+        yield "By the caller (a role's path, if it has one, must be added before its name)", policy(allow)

@@ -1,4 +1,4 @@
-"""GITHUB_ENV, GITHUB_OUTPUT, GITHUB_STATE: the files through which a step speaks to the runner.
+"""GITHUB_ENV, GITHUB_OUTPUT, GITHUB_STATE, GITHUB_STEP_SUMMARY: the files through which a step speaks to the runner.
 
 The format is GitHub's ("Workflow commands for GitHub Actions", multiline strings); the delimiter is random
 so that no value can end its own entry.
@@ -81,6 +81,17 @@ class AllOrNothing:
     def _close(self) -> None:
         for descriptor, _ in self._open.values():
             os.close(descriptor)
+
+
+def append_summary(environ: Mapping[str, str], markdown: str) -> None:
+    """Add to the page that GitHub shows of the job; Failure when that cannot be done.
+
+    The runner puts *** for what is masked there too, line by line.
+    """
+    file = CommandFile.named(environ, "GITHUB_STEP_SUMMARY")
+    descriptor, _ = _opened(file)
+    with os.fdopen(descriptor, "wb") as summary:
+        summary.write(markdown.encode(errors="backslashreplace"))
 
 
 def owner(environ: Mapping[str, str]) -> tuple[int, int] | None:

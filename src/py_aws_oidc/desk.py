@@ -1,0 +1,478 @@
+"""Trust policies at the desk: `python -m py_aws_oidc trust write` and `trust check`.
+
+This is the command line, with its input and output; what it says is decided in `explain`. The action never loads it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Any, NoReturn, TextIO
+
+from py_aws_oidc.explain import statements, trust
+from py_aws_oidc.explain.claims import SHOWN, Subject
+from py_aws_oidc.explain.findings import Finding, findings
+from py_aws_oidc.explain.trust import is_github, provider_arn, provider_of
+
+GITHUB = "https://token.actions.githubusercontent.com"
+_MOST_CHARACTERS = 1_000_000
+_ABSENT = "(not in the token)"
+
+
+class WrongCallError(Exception):
+    """The command cannot be carried out as it was given; a sentence says what, why and what to do."""
+
+
+def main(arguments: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> int:
+    """Run `trust` with these arguments; the exit status is 2 for a wrong call or what cannot be read.
+
+    Else it is 0, but 1 where `check` finds that the policy refuses the token.
+    """
+    try:
+        status = _run(arguments, stdin, stdout, stderr)
+        stdout.flush()
+    except WrongCallError as error:
+        stderr.write(f"py-aws-oidc trust: {_printable(str(error))}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader has had enough; what is left in the buffer would be an error at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        return 2
+    return status
+
+
+def _run(arguments: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> int:
+    try:
+        with redirect_stdout(stdout):
+            given = _parser().parse_args(arguments)
+    except SystemExit:
+        return 0  # help was asked for; what is wrong raises WrongCallError
+    status: int = given.run(given, stdin, stdout, stderr)
+    return status
+
+
+# --- the command line
+
+
+class _Parser(ArgumentParser):
+    """argparse, which says what is wrong to whoever called it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise WrongCallError(f"{message}; {self.prog} --help shows how it is called.")
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(
+        prog="python -m py_aws_oidc trust",
+        description="Write and check trust policies of IAM roles for ID tokens of GitHub Actions.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(required=True, metavar="write|check", parser_class=_Parser)
+    _add_write(
+        commands.add_parser("write", **_described("Write the trust policy that lets certain jobs in.", _WRITE))
+    )
+    _add_check(commands.add_parser("check", **_described("Say whether a trust policy lets a token in.", _CHECK)))
+    return parser
+
+
+_WRITE = """\
+example:
+  python -m py_aws_oidc trust write --repository octo-org/app --branch main --account 123456789012 > trust.json
+  aws iam create-role --role-name deploy --assume-role-policy-document file://trust.json
+
+The policy goes to standard output, and what is to be said of it to standard error. Several of --branch, --tag,
+--environment and --pull-request let in the jobs that fit one of them. The subject of a job with an environment says
+nothing of its branch. In branches, tags and environments * and ? are wildcards.
+
+The ids are those of the token's claims repository_owner_id and repository_id; `gh api repos/OWNER/NAME` shows them.
+"""
+_CHECK = """\
+examples:
+  aws iam get-role --role-name deploy | python -m py_aws_oidc trust check - --claims claims.json
+  python -m py_aws_oidc trust check trust.json --sub repo:octo-org/app:ref:refs/heads/main --aud sts.amazonaws.com
+
+The claims are a JSON object, or lines of the action's log, as its group "What the ID token says" has them. The exit
+status is 0 if the token is let in, 1 if it is refused, and 2 if that cannot be said.
+"""
+
+
+def _described(description: str, epilog: str) -> dict[str, Any]:
+    return {
+        "help": description,
+        "description": description,
+        "epilog": epilog,
+        "formatter_class": RawDescriptionHelpFormatter,
+        "allow_abbrev": False,
+    }
+
+
+def _add_write(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--repository", required=True, metavar="OWNER/NAME", help="the repository whose jobs are let in")
+    add("--branch", action="append", default=[], metavar="NAME", help="jobs on this branch")
+    add("--tag", action="append", default=[], metavar="NAME", help="jobs on this tag")
+    add("--environment", action="append", default=[], metavar="NAME", help="jobs with this environment")
+    add("--pull-request", action="store_true", help="jobs that a pull request started")
+    add("--owner-id", metavar="ID", help="the owner's id; with --repository-id for subjects that have ids")
+    add("--repository-id", metavar="ID", help="the repository's id; alone, it becomes a condition of its own")
+    add(
+        "--forms",
+        choices=("names", "ids", "both"),
+        help="the forms of the subject (default: ids if both are given)",
+    )
+    add("--audience", metavar="TEXT", help="the audience of the tokens (default: sts.amazonaws.com)")
+    add("--issuer", default=GITHUB, metavar="URL", help="who signs the tokens (default: GitHub)")
+    add("--account", metavar="ID", help="the account of the role; for json only")
+    add("--partition", default="aws", metavar="NAME", help="its partition (default: aws)")
+    add("--format", choices=("json", "cloudformation", "terraform"), default="json", help="(default: json)")
+    add("--with-provider", action="store_true", help="the identity provider as well; not for json")
+    parser.set_defaults(run=_write)
+
+
+def _add_check(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "policy",
+        metavar="POLICY",
+        help="file with the policy, or what `aws iam get-role` prints; - is standard input",
+    )
+    add("--claims", metavar="FILE", help="file with what the token says; - is standard input")
+    add("--sub", metavar="TEXT", help="the token's subject, in place of --claims")
+    add("--aud", metavar="TEXT", help="the token's audience, in place of --claims")
+    add("--issuer", metavar="URL", help="the token's issuer, if the claims do not say it (default: GitHub)")
+    add("--account", metavar="ID", help="the role's account (default: the one that the policy names)")
+    add("--partition", default="aws", metavar="NAME", help="its partition (default: aws)")
+    add("--action", default="sts:AssumeRoleWithWebIdentity", metavar="NAME", help="(default: %(default)s)")
+    add("--role-session-name", default="GitHubActions", metavar="NAME", help="(default: %(default)s)")
+    parser.set_defaults(run=_check)
+
+
+# --- write
+
+
+def _write(given: Namespace, _: TextIO, stdout: TextIO, stderr: TextIO) -> int:
+    issuer, partition = _issuer(given.issuer), _partition(given.partition)
+    usual = "sts.amazonaws.com.cn" if partition == "aws-cn" else "sts.amazonaws.com"
+    forms = _forms(given, provider_of(issuer))
+    # The claim holds on to the repository where names do not; AWS looks at it in tokens of GitHub's own issuers.
+    by_id = given.repository_id and "names" in forms and is_github(provider_of(issuer))
+    policy = statements.policy(
+        statements.statement(
+            provider_arn(issuer, _account(given), partition),
+            _plain(usual if given.audience is None else given.audience, "--audience"),
+            [_subject(given, context, form) for form in forms for context in _contexts(given)],
+            **({"repository_id": given.repository_id} if by_id else {}),
+        )
+    )
+    try:
+        stdout.write(_written(given, policy) + "\n")
+    except ValueError as error:
+        raise WrongCallError(f"{error}.") from None
+    _print(_told(findings(policy)), stderr)
+    return 0
+
+
+def _written(given: Namespace, policy: Mapping[str, Any]) -> str:
+    if given.format == "json":
+        return statements.as_json(policy)
+    write = statements.as_cloudformation if given.format == "cloudformation" else statements.as_terraform
+    return write(policy, with_provider=given.with_provider)
+
+
+def _account(given: Namespace) -> str:
+    """The account to name; CloudFormation and Terraform know theirs."""
+    if given.format == "json":
+        if given.with_provider:
+            raise WrongCallError(
+                "--with-provider is not for json: a trust policy cannot make an identity provider."
+            )
+        if given.account is None:
+            raise WrongCallError(
+                "--account is missing: the policy names the identity provider in the role's account."
+            )
+        return _id(given.account, "--account", 12)
+    if given.account is not None:
+        raise WrongCallError(f"--account is not for {given.format}: the account is the one it is applied to.")
+    return "0" * 12
+
+
+def _id(text: str, option: str, digits: int | None = None) -> str:
+    if not re.fullmatch(f"[0-9]{{{digits}}}" if digits else "[0-9]+", text):
+        form = f"an id of {digits} digits" if digits else "a number"
+        raise WrongCallError(f"{option} is {text!r}, but it must be {form}.")
+    return text
+
+
+def _partition(text: str) -> str:
+    if not re.fullmatch(r"aws(-[a-z]+)*", text):
+        raise WrongCallError(f"--partition is {text!r}, which is none: write aws, aws-cn or aws-us-gov.")
+    return text
+
+
+def _issuer(text: str, name: str = "--issuer") -> str:
+    if not re.fullmatch(r"https://[\w.-]+(:[0-9]+)?(/[\w.~-]+)*/?", text, re.ASCII):
+        raise WrongCallError(f"{name} is {text!r}, but it must be a plain URL like {GITHUB}.")
+    return text.rstrip("/")
+
+
+def _forms(given: Namespace, provider: str) -> tuple[str, ...]:
+    """The forms of the subject that are asked for."""
+    for option in ("owner_id", "repository_id"):
+        if (value := getattr(given, option)) is not None:
+            _id(value, f"--{option.replace('_', '-')}")
+    forms = given.forms or ("ids" if given.owner_id and given.repository_id else "names")
+    if (given.owner_id or forms != "names") and not (given.owner_id and given.repository_id):
+        raise WrongCallError("A subject has both ids or none: give --owner-id together with --repository-id.")
+    if forms == "names" and given.repository_id and not is_github(provider):
+        raise WrongCallError(
+            f"--repository-id cannot be a condition for {provider}: AWS looks at this claim in tokens of GitHub's own "
+            "issuers only; leave it out."
+        )
+    return ("names", "ids") if forms == "both" else (forms,)
+
+
+def _contexts(given: Namespace) -> Iterable[str]:
+    """What the subject says behind the repository ("OpenID Connect reference", "Example subject claims")."""
+    contexts = [
+        *(f"ref:refs/heads/{_ref(name, '--branch')}" for name in given.branch),
+        *(f"ref:refs/tags/{_ref(name, '--tag')}" for name in given.tag),
+        *(f"environment:{_name(name, '--environment')}" for name in given.environment),
+        *(["pull_request"] if given.pull_request else []),
+    ]
+    if not contexts:
+        raise WrongCallError(
+            "No jobs are named, and every branch is more than a role should trust: give --branch, --tag, --environment "
+            "or --pull-request."
+        )
+    return contexts
+
+
+def _ref(name: str, option: str) -> str:
+    if name.startswith("refs/") or any(map(str.isspace, name)):
+        raise WrongCallError(f"{option} is {name!r}, but it must be a name alone, like main or v1.2.")
+    return _name(name, option)
+
+
+def _name(name: str, option: str) -> str:
+    """A name as the subject has it, and as a pattern: a colon is %3A, and a `${` must not be a policy variable."""
+    return _plain(name, option).replace(":", "%3A").replace("${", "${$}{")
+
+
+def _plain(text: str, option: str) -> str:
+    if not text.isprintable() or text != text.strip() or not text:
+        raise WrongCallError(f"{option} is {text!r}, but it must be a text without blanks around it, on one line.")
+    return text
+
+
+def _subject(given: Namespace, context: str, form: str) -> str:
+    if set(given.repository) & set("*?"):
+        raise WrongCallError(
+            f"--repository is {given.repository!r}, but a wildcard there lets strangers in, who can register a name "
+            "that fits: name one repository, and write one statement for each."
+        )
+    match = re.fullmatch(r"([\w-]+)/([\w.-]+)", given.repository, re.ASCII)
+    if not match:
+        raise WrongCallError(f"--repository is {given.repository!r}, but it must be OWNER/NAME, like octo-org/app.")
+    subject = Subject(match[1], match[2], context)
+    return str(subject if form == "names" else subject.by_ids(given.owner_id, given.repository_id))
+
+
+# --- check
+
+
+@dataclass(frozen=True)
+class _Token:
+    """What is known of a token: its claims, and the names of all that it could have and would then be there."""
+
+    claims: Mapping[str, Any]
+    known: frozenset[str] | None = None
+
+    def knows(self, claim: str) -> bool:
+        """Whether the claim's absence here means that the token does not have it."""
+        return self.known is None or claim in self.known
+
+
+def _check(given: Namespace, stdin: TextIO, stdout: TextIO, stderr: TextIO) -> int:
+    if given.policy == "-" == given.claims:
+        raise WrongCallError("POLICY and --claims are both -, but there is one standard input: put one in a file.")
+    try:
+        policy = trust.read(_text(given.policy, stdin))
+    except trust.InvalidPolicyError as error:
+        raise WrongCallError(f"{_named(given.policy)} is not a trust policy: {error}.") from None
+    token = _token(given, stdin)
+    issuer = _issuer(_claim(token, "iss", given.issuer or GITHUB), "the issuer")
+    provider = provider_of(issuer)
+    for claim in ("sub", "aud"):
+        _claim(token, claim)
+    principal = _principal(given, policy, issuer)
+    try:
+        decision = trust.evaluate(
+            policy,
+            principal=principal,
+            action=given.action,
+            context=trust.context_of(token.claims, provider, session_name=given.role_session_name),
+        )
+        _require_known(token, provider, decision)
+    except trust.UnsupportedPolicyError as error:
+        # A finding may well be what is the matter: an operator that IAM does not know either.
+        _print(_told(findings(policy)), stderr)
+        raise WrongCallError(
+            f"Whether {_named(given.policy)} lets the token in cannot be said here, because of the {error}."
+        ) from None
+    _print(_reported(policy, principal, given.action, decision), stdout)
+    _print(_told(findings(policy)), stdout)
+    return 0 if decision.allowed else 1
+
+
+def _text(name: str, stdin: TextIO) -> str:
+    try:
+        if name == "-":
+            text = stdin.read(_MOST_CHARACTERS + 1)
+        else:
+            with open(name, encoding="utf-8") as file:  # noqa: PTH123 - a Path takes away what the user wrote
+                text = file.read(_MOST_CHARACTERS + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise WrongCallError(f"{_named(name)} cannot be read: {why}.") from None
+    if len(text) > _MOST_CHARACTERS:
+        raise WrongCallError(f"{_named(name)} is too long to be what it should be: name another file.")
+    return text.removeprefix("\ufeff")
+
+
+def _named(name: str) -> str:
+    return "standard input" if name == "-" else repr(name)
+
+
+def _token(given: Namespace, stdin: TextIO) -> _Token:
+    if (given.claims is None) == (given.sub is None) or (given.sub is None) != (given.aud is None):
+        raise WrongCallError("What the token says is not told, or told twice: give --claims, or --sub and --aud.")
+    if given.claims is None:
+        return _Token({"sub": given.sub, "aud": given.aud}, frozenset({"sub", "aud"}))
+    text, name = _text(given.claims, stdin), _named(given.claims)
+    if re.search(r"eyJ[\w-]+\.[\w-]+\.", text):
+        raise WrongCallError(
+            f"{name} has a token in it, not only its claims: whoever has it can use it while it is good; delete it, "
+            "and give the lines that the action's log shows."
+        )
+    if not text.lstrip().startswith("{"):
+        return _Token(_of_log(text, name), frozenset(SHOWN))
+    try:
+        claims = json.loads(text)
+    except (ValueError, RecursionError):
+        raise WrongCallError(f"{name} is not valid JSON: it must be an object of claims.") from None
+    return _Token(claims)
+
+
+_LOG_LINE = re.compile(r"(?:.*\t)?(?:\d{4}-\d\d-\d\dT[\d:.]+Z )?\s*(?P<name>\w+)  +(?P<value>.*?)\r?")
+
+
+def _of_log(text: str, name: str) -> dict[str, str]:
+    """The claims that the action's log shows, as `explain.claims.lines` writes them."""
+    claims: dict[str, str] = {}
+    for line in text.split("\n"):
+        match = _LOG_LINE.fullmatch(line)
+        if match and match["name"] in SHOWN and claims.setdefault(match["name"], match["value"]) != match["value"]:
+            raise WrongCallError(
+                f"{name} says two things of {match['name']}: it has the lines of more than one step; keep one's."
+            )
+    if not claims:
+        raise WrongCallError(
+            f"{name} has no claims: give a JSON object, or the lines of the action's log under "
+            '"What the ID token says".'
+        )
+    return {claim: value for claim, value in claims.items() if value != _ABSENT}
+
+
+def _claim(token: _Token, name: str, default: str = "") -> str:
+    value = token.claims.get(name, default)
+    if isinstance(value, list) and name == "aud":
+        value = next(iter(value), "")
+    if not isinstance(value, str) or not value:
+        raise WrongCallError(f"The claims have no {name}, or not as a text: they are not those of an ID token.")
+    return value
+
+
+def _principal(given: Namespace, policy: Mapping[str, Any], issuer: str) -> str:
+    """The identity provider's ARN: in the account given, or else as the policy has it."""
+    if given.account is not None:
+        return provider_arn(issuer, _id(given.account, "--account", 12), _partition(given.partition))
+    named = {
+        arn
+        for _, statement in trust.statements(policy)
+        for element in ("Principal", "NotPrincipal")
+        for arn in _federated(statement.get(element, {}))
+        if provider_of(arn) == provider_of(issuer)
+    }
+    if len(named) > 1:
+        raise WrongCallError("The policy names the identity provider in several accounts: give --account.")
+    return next(iter(named), provider_arn(issuer, "ACCOUNT", _partition(given.partition)))
+
+
+def _federated(principal: str | Mapping[str, Any]) -> Iterable[str]:
+    named = principal.get("Federated", ()) if isinstance(principal, Mapping) else ()
+    return (named,) if isinstance(named, str) else named
+
+
+def _require_known(token: _Token, provider: str, decision: trust.Decision) -> None:
+    """Raise UnsupportedPolicyError where the policy asks for a claim that the token may have all the same."""
+    for verdict in decision.verdicts:
+        for test in verdict.tests:
+            of, _, claim = test.key.lower().rpartition(":")
+            if of == provider.lower() and claim in trust.GITHUB_CLAIM_KEYS and not token.knows(claim):
+                raise trust.UnsupportedPolicyError(
+                    f"claim {claim}, of which what is given of the token does not say whether it is there; give all "
+                    "claims, as a JSON object"
+                )
+
+
+def _reported(policy: Mapping[str, Any], principal: str, action: str, decision: trust.Decision) -> Iterator[str]:
+    by = f"Statement[{decision.statement}]"
+    if decision.allowed:
+        yield f"allowed by {by}"
+    else:
+        yield f"refused by the Deny in {by}" if decision.effect else "refused: no statement allows it"
+    for verdict, (where, statement) in zip(decision.verdicts, trust.statements(policy), strict=True):
+        yield ""
+        yield f"{where} ({verdict.effect}) {'fits' if verdict.matches else 'does not fit'}"
+        yield from _compared(verdict.principal_fits, *_element(statement, "Principal"), principal)
+        yield from _compared(verdict.action_fits, *_element(statement, "Action"), action)
+        for test in verdict.tests:
+            given = " and ".join(test.given) or _ABSENT
+            yield from _compared(test.holds, f"{test.operator} {test.key}", " or ".join(test.wanted), given)
+
+
+def _element(statement: Mapping[str, Any], name: str) -> tuple[str, str]:
+    name = name if name in statement else f"Not{name}"
+    return name, statement[name] if isinstance(statement[name], str) else json.dumps(statement[name])
+
+
+def _compared(fits: bool, what: str, policy: str, token: str) -> Iterator[str]:  # noqa: FBT001 - of a verdict
+    yield f"  {'holds' if fits else 'FAILS'}  {what}"
+    yield f"         policy: {policy}"
+    yield f"         token:  {token}"
+
+
+def _told(found: Sequence[Finding]) -> Iterator[str]:
+    for finding in found:
+        yield ""
+        yield f"{finding.severity} in {finding.where}"
+        yield f"  {finding.what}"
+        yield f"  What to do: {finding.fix}"
+
+
+def _print(lines: Iterable[str], to: TextIO) -> None:
+    to.writelines(f"{_printable(line)}\n" for line in lines)
+
+
+def _printable(text: str) -> str:
+    """The text without characters that could end its line or steer a terminal."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

@@ -1,0 +1,112 @@
+"""What is known of a run that AWS refused; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from py_aws_oidc.aws.arn import Role
+from py_aws_oidc.aws.errors import Refused
+from py_aws_oidc.explain import trust
+from py_aws_oidc.explain.claims import Subject
+
+GITHUB = "https://token.actions.githubusercontent.com"
+EXCHANGE = "sts:AssumeRoleWithWebIdentity"
+
+
+@dataclass(frozen=True)
+class PolicyFile:
+    """The role's trust policy as the repository has it, and the file that it stands in."""
+
+    name: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The refusal, what was asked for, what the token says and, if the workflow names it, the trust policy."""
+
+    refused: Refused
+    role: Role | None
+    audience: str
+    seconds: int
+    region: str = ""
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    policy_file: PolicyFile | None = None
+
+    @cached_property
+    def subject(self) -> Subject | None:
+        """The parts of `sub`, if it is as GitHub writes it by itself."""
+        return Subject.parse(str(self.claims.get("sub", "")))
+
+    @property
+    def issuer(self) -> str:
+        """Who signed the token, as it says itself."""
+        return str(self.claims.get("iss", ""))
+
+    @property
+    def provider(self) -> str:
+        """The issuer as IAM names it, and the beginning of every condition key: host and path."""
+        return trust.provider_of(self.issuer)
+
+    @property
+    def provider_arn(self) -> str:
+        """The identity provider that must be in the role's account."""
+        return trust.provider_arn(self.issuer, self.role.account, self.role.partition) if self.role else ""
+
+    @cached_property
+    def decision(self) -> trust.Decision | None:
+        """What the policy in the repository says to this token; None without one, or one that cannot be judged."""
+        return None if self.policy_file is None or self.not_judged else self._decide({})
+
+    @cached_property
+    def not_judged(self) -> str:
+        """Why the policy in the repository cannot be judged; empty if it can."""
+        if not self.claims:
+            return "what the token says is not known"
+        try:
+            self._decide({})
+        except trust.UnsupportedPolicyError as error:
+            return f"it has a {error}"
+        return ""
+
+    def would_allow(self, **claims: str) -> bool:
+        """Whether the policy in the repository would allow a token that says this instead."""
+        return self._decide(claims).allowed
+
+    def _decide(self, instead: Mapping[str, str]) -> trust.Decision:
+        context = trust.context_of({**self.claims, **instead}, self.provider)
+        policy = self.policy_file.document if self.policy_file else {}
+        return trust.evaluate(policy, principal=self.provider_arn, action=EXCHANGE, context=context)
+
+    @property
+    def meant(self) -> Iterator[trust.Verdict]:
+        """The statements that allow such an exchange for this provider, if their conditions hold."""
+        for verdict in self.decision.verdicts if self.decision else ():
+            if verdict.effect == "Allow" and verdict.principal_fits and verdict.action_fits:
+                yield verdict
+
+    @property
+    def failing(self) -> Iterator[trust.Test]:
+        """Their conditions that do not hold."""
+        for verdict in self.meant:
+            yield from (test for test in verdict.tests if not test.holds)
+
+    def wanted(self, claim: str) -> Iterator[str]:
+        """What the conditions on a claim that do not hold ask for."""
+        for test in self.failing:
+            if test.key.lower() == f"{self.provider}:{claim}".lower():
+                yield from test.wanted
+
+    def contexts_wanted(self) -> Iterator[str]:
+        """What the policy has for the last part of `sub`, with something plain for each wildcard."""
+        for sub in self.wanted("sub"):
+            if match := re.search(r":((?:ref|environment):.*|pull_request)\Z", sub, re.DOTALL):
+                yield re.sub(r"[*?]", "x", match[1])
+
+    def with_context(self, context: str) -> str:
+        """The `sub` with another last part."""
+        return str(replace(self.subject, context=context)) if self.subject else context

@@ -1,0 +1,93 @@
+"""`python -m sandbox troubleshooting`: the page for whoever looks a symptom up, in the words of the log itself."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Iterator
+from string import Template
+from typing import TextIO
+
+from py_aws_oidc.explain.causes import CAUSES, Cause
+from py_aws_oidc.explain.markdown import fenced
+from py_aws_oidc.failure import Failure
+from py_aws_oidc.github.context import Context
+from py_aws_oidc.github.idtoken import no_permission
+from py_aws_oidc.inputs import Inputs, InvalidInputs
+
+_ACCOUNT = "arn:aws:iam::123456789012"
+
+
+def main(out: TextIO) -> int:
+    """Write the page docs/troubleshooting.md."""
+    out.write("\n".join(_page()))
+    return 0
+
+
+def _page() -> Iterator[str]:
+    yield _BEGINNING
+    yield "## Before AWS is asked\n"
+    for title, failure in _before():
+        said = (textwrap.fill(line, 100, replace_whitespace=False) for line in str(failure).splitlines())
+        yield f"### {title}\n\n{fenced(chr(10).join(said))}\n"
+    for symptom, causes in itertools.groupby(CAUSES, key=lambda cause: cause.symptom):
+        yield f"## {symptom.title}\n"
+        if symptom.compared:
+            yield f"{_filled(symptom.compared)}\n"
+        yield from map(_section, causes)
+
+
+def _section(cause: Cause) -> str:
+    check, mend = _filled(cause.check), _filled(cause.mend)
+    return (
+        f"### {_filled(cause.title)}\n\n{_sentence(_filled(cause.why))}\n\n- to check: {check}\n- to mend: {mend}\n"
+    )
+
+
+def _before() -> Iterator[tuple[str, Failure]]:
+    """What is told before any call, in the very words."""
+    dependabot, fork, push = Context(False, True), Context(True, False), Context(False, False)  # noqa: FBT003
+    yield "The permission is missing", no_permission(push)
+    yield "A pull request from a fork", no_permission(fork)
+    yield "A run of Dependabot", no_permission(dependabot)
+    provider = f"{_ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+    yield "The ARN is not a role's", _refused(role=provider)
+    yield "The ARN has white space in it", _refused(role=f"{_ACCOUNT}:role/my role")
+    yield "The role is in another partition", _refused(role=f"{_ACCOUNT}:role/deploy", region="cn-north-1")
+    yield "The role is in another account", _refused(role=f"{_ACCOUNT}:role/deploy", accounts="210987654321")
+
+
+def _refused(role: str, region: str = "us-east-1", accounts: str = "") -> Failure:
+    given = {"INPUT_ROLE-TO-ASSUME": role, "INPUT_AWS-REGION": region, "INPUT_ALLOWED-ACCOUNT-IDS": accounts}
+    try:
+        Inputs.read(given)
+    except InvalidInputs as refused:
+        return refused
+    raise AssertionError(given)
+
+
+def _filled(template: str) -> str:
+    """A text of the table, with the name of what a run would put there."""
+    names = Template(template).get_identifiers()
+    return (
+        Template(template).substitute({name: f"<{name.replace('_', '-')}>" for name in names}).replace("<", "&lt;")
+    )
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+_BEGINNING = """\
+# When it does not work
+
+Look up what the step's error says; the headings are AWS's own words where it is AWS that said no. This page and the log
+are made of one table, so the log says the same of your run, with its names filled in, and says first what is likeliest
+there. The job's summary (the page of the run, below the graph) has all of it: what the ID token says, the identity
+provider that must be there, the causes that fit, and a trust policy that allows exactly this run, ready to paste.
+
+With the input `trust-policy-file`, the run compares the role's trust policy in your repository with the token, and
+names the very condition that fails. At the desk, `python -m py_aws_oidc trust check POLICY --claims FILE` does the same
+in a clone of this action (in its folder `src`, with Python 3.11 or newer): POLICY is what `aws iam get-role` prints,
+FILE the lines of the log under "What the ID token says".
+"""

@@ -1,0 +1,476 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from py_aws_oidc.explain import findings as module
+from py_aws_oidc.explain.findings import OPERATORS, Finding, findings
+from py_aws_oidc.explain.trust import GITHUB_CLAIM_KEYS, InvalidPolicyError
+
+GITHUB = "token.actions.githubusercontent.com"
+PROVIDER = f"arn:aws:iam::123456789012:oidc-provider/{GITHUB}"
+GHES = "ghe.example/_services/token"
+SAML = "arn:aws:iam::123456789012:saml-provider/x"
+SUB, AUD = f"{GITHUB}:sub", f"{GITHUB}:aud"
+MAIN = "repo:octo-org@65/octo-repo@74:ref:refs/heads/main"
+NAMES = "repo:octo-org/octo-repo:ref:refs/heads/main"
+EXCHANGE = "sts:AssumeRoleWithWebIdentity"
+
+
+def statement(condition=None, effect="Allow", principal=None, action=EXCHANGE):
+    good = {"StringEquals": {AUD: "sts.amazonaws.com", SUB: MAIN}}
+    return {
+        "Effect": effect,
+        "Principal": principal or {"Federated": PROVIDER},
+        "Action": action,
+        "Condition": good if condition is None else condition,
+    }
+
+
+def found(*statements):
+    return findings({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def of_subject(value, operator="StringLike", provider=GITHUB, **more):
+    """What is found of a subject in a statement that is good else."""
+    condition = {
+        operator: {f"{provider}:sub": value},
+        "StringEquals": {f"{provider}:aud": "sts.amazonaws.com"} | more,
+    }
+    if operator == "StringEquals":
+        condition[operator][f"{provider}:sub"] = value
+    arn = f"arn:aws:iam::123456789012:oidc-provider/{provider}"
+    return found(statement(condition, principal={"Federated": arn}))
+
+
+def with_lines(**conditions):
+    """What is found where these are added to a good condition."""
+    good = {AUD: "sts.amazonaws.com", SUB: MAIN}
+    return found(statement(conditions | {"StringEquals": good | conditions.get("StringEquals", {})}))
+
+
+def only(found):
+    (finding,) = found
+    return finding
+
+
+def test_a_good_policy_has_no_findings():
+    assert found(statement()) == []
+
+
+def test_a_finding_says_where_what_and_what_to_do():
+    assert only(with_lines(**{"ForAllValues:StringEquals": {f"{GITHUB}:environment": "prod"}})) == Finding(
+        "error",
+        f"Statement[0].Condition.ForAllValues:StringEquals.{GITHUB}:environment",
+        "ForAllValues holds for a token that does not have the claim at all.",
+        "use StringEquals by itself; a claim has one value.",
+    )
+
+
+def test_every_statement_is_looked_at():
+    bad = statement({"StringEquals": {SUB: MAIN}})
+    assert [finding.where for finding in found(bad, statement(), bad)] == [
+        "Statement[0].Condition",
+        "Statement[2].Condition",
+    ]
+
+
+def test_what_is_no_policy_has_no_findings():
+    with pytest.raises(InvalidPolicyError):
+        findings({})
+
+
+# --- what is missing
+
+
+@pytest.mark.parametrize("operator", ["StringNotEquals", "StringNotLike", "Null"])
+def test_without_a_condition_on_the_audience_other_tokens_are_taken(operator):
+    condition = {operator: {AUD: "true"}, "StringEquals": {SUB: MAIN}}
+    finding = only(found(statement(condition)))
+    assert (finding.severity, finding.what[:33]) == ("warning", "No condition is on the audience, ")
+
+
+@pytest.mark.parametrize(
+    ("provider", "who"),
+    [
+        (GITHUB, "on GitHub may; IAM refuses"),
+        (GHES, "of this issuer may"),
+        (f"{GITHUB}/octo", "of this issuer may"),
+    ],
+)
+def test_without_a_condition_on_the_subject_everybody_comes_in(provider, who):
+    arn = f"arn:aws:iam::123456789012:oidc-provider/{provider}"
+    condition = {"StringEquals": {f"{provider}:aud": "a"}, "StringNotEquals": {f"{provider}:sub": "x"}}
+    finding = only(found(statement(condition, principal={"Federated": arn})))
+    assert finding.severity == "error"
+    assert who in finding.what
+
+
+def test_iam_takes_the_reusable_workflow_in_the_place_of_the_subject():
+    assert found(statement({"StringEquals": {AUD: "a", f"{GITHUB}:job_workflow_ref": "o/r/.github/w.yml@x"}})) == []
+
+
+def test_a_statement_without_any_condition_lacks_both():
+    bare = {name: value for name, value in statement().items() if name != "Condition"}
+    assert [finding.severity for finding in found(bare)] == ["warning", "error"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        statement({}, effect="Deny"),
+        statement({}, principal={"AWS": "123456789012"}, action="sts:AssumeRole"),
+        statement({}, principal={"Service": "ec2.amazonaws.com"}, action="sts:AssumeRole"),
+        statement({}, principal={"Federated": SAML}, action="sts:AssumeRoleWithSAML"),
+        statement({}, principal="*", action=["sts:TagSession"]),
+    ],
+)
+def test_nothing_is_missing_where_no_token_is_let_in(other):
+    assert found(other) == []
+
+
+# --- Principal and Action
+
+
+@pytest.mark.parametrize("principal", ["*", {"AWS": "*"}, {"AWS": "arn:aws:iam::123456789012:root"}])
+def test_a_token_does_not_come_from_a_principal_of_aws(principal):
+    finding = only(found(statement(principal=principal)))
+    assert (finding.severity, finding.where) == ("error", "Statement[0].Principal")
+
+
+@pytest.mark.parametrize(
+    "federated",
+    [
+        GITHUB,
+        f"https://{GITHUB}",
+        f"arn:aws:iam::123456789012:oidc-provider/https://{GITHUB}",
+        f"arn:aws:iam::12345:oidc-provider/{GITHUB}",
+    ],
+)
+def test_an_identity_provider_has_an_arn(federated):
+    finding = found(statement(principal={"Federated": [PROVIDER, federated]}))
+    assert only(finding).what == f"{federated!r} is not the ARN of an identity provider, so no token fits."
+
+
+def test_an_identity_provider_of_awss_own_has_none():
+    condition = {"StringEquals": {"accounts.google.com:aud": "a", "accounts.google.com:sub": "s"}}
+    assert found(statement(condition, principal={"Federated": "accounts.google.com"})) == []
+
+
+def test_not_principal_is_left_alone():
+    one = statement() | {"NotPrincipal": {"AWS": "*"}}
+    del one["Principal"]
+    assert found(one) == []
+
+
+@pytest.mark.parametrize("action", ["sts:AssumeRole", ["sts:TagSession", "sts:AssumeRoleWithSAML"]])
+def test_a_token_is_exchanged_by_an_action_of_its_own(action):
+    finding = only(found(statement(action=action)))
+    assert (finding.where, finding.fix) == ("Statement[0].Action", f"write {EXCHANGE}.")
+
+
+@pytest.mark.parametrize("action", ["sts:*", "*", ["sts:TagSession", EXCHANGE.lower()]])
+def test_an_action_may_be_a_pattern(action):
+    assert found(statement(action=action)) == []
+
+
+# --- operators and keys
+
+
+@pytest.mark.parametrize(
+    ("operator", "meant"),
+    [
+        ("stringEquals", " Is it meant to be StringEquals?"),
+        ("StringLikes", " Is it meant to be StringLike?"),
+        ("ForAnyValues:StringLike", " Is it meant to be StringLike?"),
+        ("Whatever", ""),
+    ],
+)
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_an_operator_that_iam_does_not_have_is_found(operator, meant, effect):
+    condition = {"StringEquals": {AUD: "a", SUB: MAIN}, operator: {"sts:RoleSessionName": "x"}}
+    finding = only(found(statement(condition, effect)))
+    assert finding.what == f"IAM has no such condition operator; upper and lower case count.{meant}"
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_an_operator_that_iam_has_is_none_to_find(operator):
+    assert with_lines(**{operator: {"aws:x": "1"}, f"ForAnyValue:{operator}IfExists": {"aws:x": "1"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "why", "fix"),
+    [
+        (f"https://{GITHUB}:sub", "without https://.", f"write {GITHUB}:sub."),
+        ("gitlab.com:sub", "with the provider that Principal names.", f"write {GITHUB}:sub."),
+        ("sub", "with the provider that Principal names.", f"write {GITHUB}:sub."),
+        (f"{GITHUB}:repository_owner", "AWS does not look at it.", "use repository_owner_id"),
+        (f"{GITHUB}:event_name", "AWS does not look at it.", "use sub, or one of actor, "),
+        (f"{GITHUB}:subject", " Is it meant to be sub?", "correct"),
+        (f"{GITHUB}:enviroment", " Is it meant to be environment?", "correct"),
+        (f"{GITHUB}:whatever", "AWS knows aud, sub, actor, ", "correct"),
+        ("sts:SessionName", " Is it meant to be sts:RoleSessionName?", "correct"),
+    ],
+)
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_a_key_that_no_request_has_is_found(key, why, fix, effect):
+    condition = {"StringEquals": {AUD: "a", SUB: MAIN}, "StringLike": {key: "x"}}
+    finding = only(found(statement(condition, effect)))
+    assert finding.what.startswith(f"No request has the condition key {key!r}: ")
+    assert why in finding.what
+    assert finding.fix.startswith(fix)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(f"{GITHUB}:{claim}" for claim in GITHUB_CLAIM_KEYS),
+        SUB.upper(),
+        "aws:SourceIp",
+        "sts:rolesessionname",
+        "sts:SomethingNew",
+    ],
+)
+def test_a_key_that_a_request_may_have_is_none_to_find(key):
+    assert with_lines(StringLike={key: "x"}) == []
+
+
+def test_what_aws_knows_of_other_issuers_is_not_listed_here():
+    other = {"Federated": "arn:aws:iam::123456789012:oidc-provider/oidc.example/org"}
+    condition = {"StringEquals": {f"oidc.example/org:{name}": "x" for name in ("aud", "sub", "project-id")}}
+    assert found(statement(condition, principal=other)) == []
+
+
+def test_the_provider_is_compared_with_the_principal_in_any_case():
+    other = {"Federated": "arn:aws:iam::123456789012:oidc-provider/OIDC.example"}
+    condition = {"StringEquals": {"oidc.example:aud": "x", "oidc.example:sub": "x"}}
+    assert found(statement(condition, principal=other)) == []
+
+
+def test_keys_of_statements_for_others_are_left_alone():
+    others = statement({"StringEquals": {"x:y": "z"}}, principal={"AWS": "1" * 12}, action="sts:AssumeRole")
+    assert found(others) == []
+
+
+def test_a_key_counts_where_the_principal_names_no_provider():
+    condition = {"StringEquals": {AUD: "a", SUB: MAIN, "sub": "x"}}
+    assert [finding.where for finding in found(statement(condition, principal="*"))] == [
+        "Statement[0].Principal",
+        "Statement[0].Condition.StringEquals.sub",
+    ]
+
+
+# --- values
+
+
+@pytest.mark.parametrize("value", ["sts.amazonaws.com ", "\tx", "x\n"])
+def test_white_space_around_a_value_is_found(value):
+    finding = only(with_lines(StringLike={f"{GITHUB}:actor": ["a", value]}))
+    assert finding.what == f"{value!r} begins or ends with white space, which counts like every other character."
+
+
+def test_white_space_around_a_key_is_found():
+    assert only(with_lines(StringLike={f"{GITHUB}:actor ": "x"})).fix == "take the white space away."
+
+
+@pytest.mark.parametrize(
+    ("operator", "better"),
+    [
+        ("StringEquals", "StringLike"),
+        ("StringNotEquals", "StringNotLike"),
+        ("StringEqualsIgnoreCase", "StringLike"),
+        ("StringNotEqualsIgnoreCaseIfExists", "StringNotLike"),
+    ],
+)
+def test_a_wildcard_is_one_only_in_like(operator, better):
+    condition = {"StringLike": {AUD: "a", SUB: MAIN}, operator: {f"{GITHUB}:ref": "refs/heads/*"}}
+    (finding, *_) = found(statement(condition))
+    assert "compares letter by letter" in finding.what
+    assert finding.fix == f"use {better} for this value, or write it out."
+
+
+@pytest.mark.parametrize("value", ["${*}", "a${?}", "x"])
+def test_a_character_that_is_spelled_as_a_variable_is_no_wildcard(value):
+    assert with_lines(StringEqualsIgnoreCase={f"{GITHUB}:actor": value}) == []
+
+
+@pytest.mark.parametrize("key", [SUB, AUD, f"{GITHUB}:environment"])
+def test_if_exists_lets_in_who_does_not_have_the_claim(key):
+    finding = only(with_lines(StringEqualsIfExists={key: MAIN}))
+    assert (finding.severity, finding.fix) == ("warning", "use StringEquals, unless that is what you mean.")
+
+
+def test_if_exists_of_awss_own_keys_is_left_alone():
+    assert with_lines(StringEqualsIfExists={"sts:RoleSessionName": "x", "aws:x": "y"}) == []
+
+
+@pytest.mark.parametrize("operator", ["ForAllValues:StringLike", "StringNotEqualsIfExists"])
+def test_in_a_deny_sets_and_if_exists_are_the_safe_way(operator):
+    assert found(statement({operator: {SUB: MAIN}}, "Deny")) == []
+
+
+@pytest.mark.parametrize(("value", "number"), [("*", 1), ("?*", 1), ("sts.*", 0), ("${*}", 0)])
+def test_an_audience_that_is_all_wildcards_is_none(value, number):
+    condition = {"StringLike": {AUD: value}, "StringEquals": {SUB: MAIN}}
+    assert len(found(statement(condition))) == number
+
+
+# --- subjects
+
+
+@pytest.mark.parametrize(
+    ("value", "severity", "what"),
+    [
+        ("*", "error", "the tokens of everybody"),
+        ("repo:*", "error", "the tokens of everybody"),
+        ("re?o:octo-org/octo-repo:*", "error", "the tokens of everybody"),
+        ("*:ref:refs/heads/main", "error", "the tokens of everybody"),
+        (
+            "repo:octo-org*",
+            "error",
+            "every owner that begins with 'octo-org', and anybody can register such a name",
+        ),
+        ("repo:octo-?rg/octo-repo:*", "error", "every owner that begins with 'octo-'"),
+        ("repo:octo-org@6*/octo-repo@74:*", "error", "every owner that begins with 'octo-org@6'"),
+        ("repo:octo-org@*/octo-repo@74:*", "warning", "leaves the owner's id open"),
+        ("repo:octo-org@65/octo-repo@*:*", "warning", "leaves the repository's id open"),
+        ("repo:octo-org@65/*", "warning", "more than one repository of octo-org@65"),
+        ("repo:octo-org@65/octo-*:ref:refs/heads/main", "warning", "more than one repository of octo-org@65"),
+    ],
+)
+@pytest.mark.parametrize("provider", [GITHUB, GHES, "token.actions.octo.ghe.com"])
+def test_a_pattern_that_lets_in_more_than_a_repository_is_found(value, severity, what, provider):
+    finding = only(of_subject(["repo:o@1/r@2:pull_request", value], provider=provider))
+    assert finding.severity == severity
+    assert finding.what.startswith(f"{value!r} ")
+    assert what in finding.what
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        MAIN,
+        "repo:octo-org@65/octo-repo@74:*",
+        "repo:octo-org@65/octo-repo@74:ref:*",
+        "repo:octo-org@65/octo-repo@74:ref:refs/heads/*",
+        "repo:octo-org@65/octo-repo@74:ref:refs/t*",
+        "repo:octo-org@65/octo-repo@74:environment:prod*",
+        "repo:octo-org@65/octo-repo@74:environment:a%3Ab",
+        "repo:octo-org@65/octo-repo@74:environment:prod:actor:octocat",
+        "repo:octo-org@65/octo-repo@74:environment:prod:runner_environment:*",
+        "repo:octo-org@65/octo-repo@74:pull_request",
+        "repo:octo-org@65/octo-repo@74:job_workflow_ref:o/r/.github/workflows/w.yml@refs/heads/main",
+        "repository_owner_id:65:repository_id:74",
+        "repository_owner:octo-org:*",
+        "repo:octo-org@65/octo-${*}@74:pull_request",
+    ],
+)
+def test_a_subject_of_one_repository_is_none_to_find(value):
+    assert of_subject(value) == []
+
+
+@pytest.mark.parametrize("claim", ["repository", "repository_id", "repository_owner_id"])
+def test_a_subject_may_be_open_where_another_condition_holds_on_to_the_repository(claim):
+    assert of_subject("repo:*:ref:refs/heads/main", **{f"{GITHUB}:{claim}": "74"}) == []
+
+
+def test_a_pattern_holds_on_to_nothing():
+    condition = {"StringLike": {SUB: "repo:*", f"{GITHUB}:repository_id": "7*"}, "StringEquals": {AUD: "a"}}
+    assert only(found(statement(condition))).what == "'repo:*' fits the tokens of everybody."
+
+
+@pytest.mark.parametrize(("value", "number"), [("*", 1), ("system:serviceaccount:*", 0), ("repo:*", 0)])
+def test_of_other_issuers_only_a_star_alone_is_everybody(value, number):
+    assert len(of_subject(value, provider="oidc.example")) == number
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        "ref:main",
+        "ref:heads/main",
+        "ref:refs/main",
+        "refs/heads/main",
+        "branch:main",
+        "tag:v1",
+        "ref:m*",
+        "ref:refs/heads",
+    ],
+)
+def test_a_ref_that_github_never_writes_is_found(context):
+    finding = only(of_subject(f"repo:octo-org@65/octo-repo@74:{context}"))
+    assert finding.what.endswith(" does not have the ref as GitHub writes it.")
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringLike"])
+def test_a_colon_in_an_environments_name_is_found(operator):
+    finding = only(of_subject("repo:octo-org@65/octo-repo@74:environment:a:b", operator))
+    assert finding.fix == "write environment:a%3Ab."
+
+
+@pytest.mark.parametrize("context", ["ref:main", "environment:a:b"])
+def test_subjects_of_other_issuers_are_not_read(context):
+    assert of_subject(f"repo:octo-org@65/octo-repo@74:{context}", provider="oidc.example") == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        NAMES,
+        "repo:octo-org/octo-repo:*",
+        "repo:octo-org/octo-repo",
+    ],
+)
+def test_a_subject_by_names_alone_does_not_fit_new_repositories(value):
+    finding = only(of_subject(value))
+    assert finding.severity == "warning"
+    assert "after 15 July 2026" in finding.what
+
+
+def test_a_pattern_of_an_owner_by_name_does_not_fit_new_repositories_either():
+    assert [finding.what.split("'")[2][:6] for finding in of_subject("repo:octo-org/*")] == [" fits ", " names"]
+
+
+@pytest.mark.parametrize("provider", [GHES, "oidc.example"])
+def test_names_are_all_that_other_issuers_have(provider):
+    assert of_subject(NAMES, provider=provider) == []
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringLike"])
+def test_both_forms_side_by_side_fit_all(operator):
+    assert of_subject([NAMES, MAIN], operator) == []
+
+
+def test_both_forms_may_stand_in_two_statements():
+    assert found(statement({"StringEquals": {AUD: "a", SUB: NAMES}}), statement()) == []
+
+
+def test_ids_that_are_denied_do_not_count():
+    assert len(found(statement({"StringEquals": {AUD: "a", SUB: NAMES}}), statement(effect="Deny"))) == 1
+
+
+# --- whatever the policy
+
+TEXTS = st.sampled_from([GITHUB, SUB, AUD, MAIN, NAMES, "*", "", "repo:", ":", "@", "https://", "$", "{"])
+MIXED = st.lists(TEXTS | st.text(max_size=3), max_size=4).map("".join)
+VALUES = MIXED | st.lists(MIXED | st.booleans() | st.integers(), max_size=2)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*OPERATORS, "ForAllValues:StringLike"]) | MIXED, st.dictionaries(MIXED, VALUES)
+    ),
+    st.sampled_from(["Allow", "Deny"]),
+    st.sampled_from(["*"]) | st.dictionaries(st.sampled_from(["AWS", "Federated"]), MIXED | st.lists(MIXED)),
+    MIXED | st.lists(MIXED),
+)
+def test_whatever_a_policy_says_every_finding_is_in_sentences(condition, effect, principal, action):
+    for finding in found(statement(condition, effect, principal, action)):
+        assert finding.severity in {"error", "warning"}
+        assert finding.where.startswith("Statement[0]")
+        assert finding.what[-1] in ".?"
+        assert finding.fix[-1] in ".}"
+
+
+def test_every_rule_is_in_a_table():
+    rules = {*module.STATEMENT_RULES, *module.LINE_RULES, *module.ALLOW_LINE_RULES}
+    assert len(rules) == 13
