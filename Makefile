@@ -25,8 +25,10 @@ demo: setup-demo ## The action's run against a runner, GitHub and AWS on this ma
 	@$(BIN)/python -m sandbox demo
 
 .PHONY: docs
-docs: setup-demo ## The page docs/reliability.md, from runs in which something is broken
-	@mkdir -p docs; page=$$($(BIN)/python -m sandbox reliability); echo "$$page" >docs/reliability.md
+docs: setup-demo ## The pages docs/reliability.md and docs/troubleshooting.md, from runs and from the code
+	@mkdir -p docs; for name in reliability troubleshooting; do \
+		page=$$($(BIN)/python -m sandbox $$name); echo "$$page" >docs/$$name.md; \
+	done
 
 .PHONY: soak
 soak: setup-demo ## 1,000 runs against services that fail at random
@@ -58,10 +60,15 @@ check: setup ## Linters and types
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck .ci/run tools/*
 	$(BIN)/actionlint
+	$(BIN)/actionlint examples/workflows/*.yml
 	$(BIN)/zizmor --offline --quiet .
+	$(BIN)/zizmor --offline --quiet --config examples/zizmor.yml examples/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/cfn-lint infra/cloudformation/*.yaml
+	@if command -v terraform >/dev/null; then CHECKPOINT_DISABLE=1 terraform fmt -check -diff -recursive infra; \
+	else echo "There is no terraform here: its formatting is left to tests/infra."; fi
 
 .PHONY: lock
 lock: ## The newest versions that fit, with hashes, into requirements/*.txt (needs uv)
