@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from py_aws_oidc import desk
 from py_aws_oidc.explain import claims as explained
 from py_aws_oidc.explain.findings import findings
+from py_aws_oidc.explain.markdown import code
 from py_aws_oidc.explain.statements import policy, statement
 from py_aws_oidc.explain.trust import provider_arn, read
 from sandbox.job import Job
@@ -215,7 +216,7 @@ def test_what_is_written_is_never_in_error(options, name, ids):
             "--account is not for terraform: the account is the one it is",
         ),
         (("--pull-request", "--format", "yaml"), "invalid choice: 'yaml'"),
-        (("--pull", "x"), "unrecognized arguments: --pull x; python -m py_aws_oidc trust"),
+        (("--pull", "x"), "unrecognized arguments: --pull x; python3 -m py_aws_oidc trust"),
         (("--br\x1b[2J",), r"--br\x1b[2J"),
     ],
 )
@@ -345,7 +346,11 @@ def of_log(**claims):
 
 @pytest.mark.parametrize(
     "shown",
-    ["{}", "2026-11-23T12:00:00.1234567Z {}", "deploy\tSign in\t2026-11-23T12:00:00.1234567Z {}", "  {}", "{}\r"],
+    [
+        *("{}", "  {}", "{}\r"),
+        *("2026-11-23T12:00:00.1234567Z {}", "deploy\tSign in\t2026-11-23T12:00:00.1234567Z {}"),
+        *("12 {}", "  12\t{}", "12{}", "12 2026-11-23T12:00:00.1234567Z {}", "12 Mon, 23 Nov 2026 12:00:00 GMT {}"),
+    ],
 )
 def test_the_claims_may_be_lines_of_the_actions_log(shown):
     condition = {
@@ -359,15 +364,69 @@ def test_the_claims_may_be_lines_of_the_actions_log(shown):
     assert (status, stdout.partition("\n")[0]) == (0, "allowed by Statement[0]")
 
 
+@pytest.mark.parametrize("row", ["| {} | {} |", "{}\t{}"])
+@pytest.mark.parametrize("environment", [None, "a | b: c  d", "&amp; <code>", "sub"])
+def test_the_claims_may_be_the_table_of_the_summary(row, environment):
+    claims = Job(environment=environment).claims() | {"iss": f"https://{GITHUB}", "aud": AUDIENCE}
+    said = {**explained.said(claims), "event_name": "<code>x</code>"}
+    table = [row.format(name, code(value) if "|" in row else value) for name, value in said.items()]
+    name = f"{GITHUB}:environment"
+    condition = {"StringEquals": {name: environment}} if environment else {"Null": {name: "true"}}
+
+    lines = [row.format("claim", "value"), row.format("---", "---"), *table]
+
+    assert checked_with("\n".join(lines), trusting(condition=condition))[0] == 0
+
+
+ERROR = f"""\
+Error: AWS refused AssumeRoleWithWebIdentity for arn:aws:iam::{ACCOUNT}:role/deploy: Not authorized
+- sub: {MAIN}
+- aud: {AUDIENCE}
+- iss: https://{GITHUB}
+To check: look at sub: and ref:  the rest
+"""
+
+
+def test_the_claims_may_be_lines_of_the_actions_error():
+    assert checked_with(ERROR, trusting())[0] == 0
+
+
+def test_an_error_does_not_say_what_other_claims_are():
+    document = trusting(condition={"StringEquals": {f"{GITHUB}:environment": "prod", f"{GITHUB}:sub": MAIN}})
+    assert "the claim environment, of which what is given of the token does not say" in refused_lines(
+        ERROR, document
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["  ref: v4", "repository: octo-org/tools", "| sub: x", "- sub  x", "subject  x", "sub x"]
+)
+def test_other_lines_of_the_log_are_no_claims(line):
+    assert checked_with("\n".join([*of_log(), line]), trusting())[0] == 0
+    assert "standard input has no claims" in refused_claims(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["x" + "\t" * 200_000 + "x", "1" + " " * 200_000 + "x", "1" * 200_000, "sub" + " " * 200_000]
+)
+def test_no_line_takes_long(line):
+    assert "standard input has no claims" in refused_claims(line)
+
+
 def test_the_same_claims_twice_are_the_claims():
     assert checked_with("\n".join([*of_log(), *of_log()]), trusting())[0] == 0
 
 
-def refused_claims(claims, document=None):
-    status, stdout, stderr = checked_with(claims, document or trusting())
+def refused_lines(claims, document):
+    status, stdout, stderr = checked_with(claims, document)
     assert (status, stdout) == (2, "")
-    assert stderr.count("\n") == 1
     return stderr
+
+
+def refused_claims(claims):
+    error = refused_lines(claims, trusting())
+    assert error.count("\n") == 1
+    return error
 
 
 @pytest.mark.parametrize(
@@ -481,6 +540,7 @@ def test_not_principal_is_shown_as_what_it_is():
         ("", "standard input is not a trust policy: line 1 is not valid JSON"),
         ("{}", "standard input is not a trust policy: the policy has no Statement."),
         (trusting(Effect="allow"), "Statement[0].Effect is 'allow', neither 'Allow' nor 'Deny'."),
+        (trusting(Sid="a\nb"), r"Statement[0].Sid is 'a\nb', and not only letters and digits."),
         (trusting(**{"a\nb": 1}), r"Statement[0] has 'a\nb', and not only"),
         (trusting(condition={"a\nb\u2028": 1}), r"Statement[0].Condition.a\nb\u2028 is 1"),
     ],
@@ -499,7 +559,7 @@ def test_what_cannot_be_judged_is_said_with_what_is_found():
 
 def test_hostile_texts_stay_on_their_lines():
     hostile = "x\n\rallowed\x1b[2J\u2028\u202e\x00"
-    document = trusting(hostile, Sid=hostile, Action=["sts:AssumeRoleWithWebIdentity", hostile])
+    document = trusting(hostile, Action=["sts:AssumeRoleWithWebIdentity", hostile])
 
     status, stdout, stderr = check(document, "--sub", hostile, "--aud", hostile)
 
@@ -511,12 +571,12 @@ def test_hostile_texts_stay_on_their_lines():
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ((), "the following arguments are required: POLICY; python -m py_aws_oidc trust check --help shows"),
-        (("-",), "What the token says is not told, or told twice: give --claims, or --sub and --aud."),
-        (("-", "--sub", "x"), "What the token says is not told"),
-        (("-", "--aud", "x"), "What the token says is not told"),
-        (("-", "--claims", "x", *TOKEN), "What the token says is not told, or told twice"),
-        (("-", "--claims", "x", "--aud", "x"), "What the token says is not told, or told twice"),
+        ((), "the following arguments are required: POLICY; python3 -m py_aws_oidc trust check --help shows"),
+        (("-",), ": --claims, or --sub and --aud, is missing: the policy is checked with what the token says."),
+        (("-", "--sub", "x"), ": --aud is missing: the policy"),
+        (("-", "--aud", "x"), ": --sub is missing: the policy"),
+        (("-", "--claims", "x", *TOKEN), "What the token says is told twice: give --claims, or --sub and --aud."),
+        (("-", "--claims", "x", "--aud", "x"), "What the token says is told twice"),
         (("-", "--claims", "-"), "POLICY and --claims are both -, but there is one standard input"),
         (("-", *TOKEN, "--account", "1"), "--account is '1', but it must be an id of 12 digits"),
         (("-", *TOKEN, "--account", ACCOUNT, "--partition", "x"), "--partition is 'x'"),
@@ -565,8 +625,8 @@ def test_whatever_the_claims_are_there_is_a_status_and_no_traceback(claims):
     ("arguments", "text"),
     [
         (("--help",), "{write,check}"),
-        (("write", "--help"), "python -m py_aws_oidc trust write --repository octo-org/app --branch main"),
-        (("check", "-h"), "aws iam get-role --role-name deploy | python -m py_aws_oidc trust check - --claims"),
+        (("write", "--help"), "python3 -m py_aws_oidc trust write --repository octo-org/app --branch main"),
+        (("check", "-h"), "aws iam get-role --role-name deploy | python3 -m py_aws_oidc trust check - --claims"),
     ],
 )
 def test_help_has_an_example(arguments, text):
@@ -577,7 +637,7 @@ def test_help_has_an_example(arguments, text):
 
 @pytest.mark.parametrize("arguments", [(), ("read",)])
 def test_a_wrong_command_is_said_in_a_line(arguments):
-    assert "python -m py_aws_oidc trust --help shows how it is called." in wrong(*arguments)
+    assert "python3 -m py_aws_oidc trust --help shows how it is called." in wrong(*arguments)
 
 
 def test_an_interrupt_ends_it_quietly():

@@ -45,6 +45,14 @@ def with_condition(key: str, value: str) -> dict[str, Any]:
     return document
 
 
+def without_pull_requests() -> dict[str, Any]:
+    document = policy("repo:octo-org/octo-repo:*", "StringLike")
+    document["Statement"][0]["Condition"]["StringNotEquals"] = {
+        f"{KEY}:sub": "repo:octo-org/octo-repo:pull_request"
+    }
+    return document
+
+
 def with_deny() -> dict[str, Any]:
     document = policy()
     deny = {
@@ -69,29 +77,38 @@ class Refusal:
     claims: dict[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.cause}{' by its policy' if self.has_policy_file else ''} {self.job.sub}"
+        operators = ", ".join(self.trust["Statement"][0]["Condition"])
+        sub = self.claims.get("sub", self.job.sub)
+        return f"{self.cause}{' by its policy' if self.has_policy_file else ''} {sub} {operators}"
 
 
 ENVIRONMENT = Job(environment="prod")
 PULL_REQUEST = Job(event_name="pull_request", ref="refs/pull/7/merge", base_ref="main", head_ref="feature")
 TAG = Job(ref="refs/tags/v1")
 CAPITALS = Job(owner="Octo-Org")
+QUEUE = Job(event_name="merge_group", ref="refs/heads/gh-readonly-queue/main/pr-7-0123456789abcdef")
+REUSABLE_ON_FEATURE = Job(ref="refs/heads/feature", job_workflow_ref=REUSED)
 REUSABLE = Job(job_workflow_ref=REUSED)
 RELEASE = Job(immutable_sub=True, ref="refs/heads/release")
 CUSTOMISED = {"sub": "repository_owner:octo-org:repository_visibility:private"}
+CUSTOMISED_BY_FILE = {
+    "sub": f"{MAIN}:job_workflow_ref:octo-org/octo-repo/.github/workflows/deploy.yml@refs/heads/main"
+}
 OTHER_AUDIENCE = {"audience": "https://aws.example"}
 
 BY_THE_RUN = [
     Refusal("customised-subject", policy(), claims=CUSTOMISED),
+    Refusal("customised-subject", policy(), ENVIRONMENT, claims=CUSTOMISED_BY_FILE),
     Refusal("immutable-subject", policy(), Job(immutable_sub=True)),
     Refusal("environment", policy(), ENVIRONMENT),
     Refusal("environment", policy(IDS), Job(environment="prod:eu", immutable_sub=False)),
     Refusal("pull-request", policy(), PULL_REQUEST),
     Refusal("tag", policy(), TAG),
     Refusal("letters", policy(), CAPITALS),
-    Refusal("reusable-workflow", with_condition("job_workflow_ref", "other"), REUSABLE),
+    Refusal("merge-queue", policy(), QUEUE),
     Refusal("policy-audience", policy(), inputs=OTHER_AUDIENCE),
-    Refusal("condition", policy(), Job(ref="refs/heads/feature")),
+    Refusal("condition", policy(), Job(ref="refs/heads/feature/JIRA-12")),
+    Refusal("condition", policy(), REUSABLE_ON_FEATURE),
 ]
 BY_THE_POLICY = [
     Refusal("denied", with_deny()),
@@ -99,11 +116,14 @@ BY_THE_POLICY = [
     Refusal("immutable-subject", policy(), Job(immutable_sub=True)),
     Refusal("immutable-subject", policy("repo:octo-org/octo-repo:*", "StringLike"), RELEASE),
     Refusal("environment", policy(), ENVIRONMENT),
+    Refusal("immutable-subject", policy(), Job(immutable_sub=True, environment="prod")),
+    Refusal("merge-queue", policy("repo:octo-org/octo-repo:ref:refs/heads/ma?n", "StringLike"), QUEUE),
     Refusal("pull-request", policy("repo:octo-org/octo-repo:ref:refs/heads/*", "StringLike"), PULL_REQUEST),
     Refusal("tag", policy("repo:octo-org/octo-repo:environment:prod"), TAG),
     Refusal("letters", policy("repo:Octo-Org/octo-repo:ref:refs/heads/main")),
     Refusal("letters", policy("repo:octo-org/octo-repo:environment:Prod"), ENVIRONMENT),
     Refusal("reusable-workflow", with_condition("job_workflow_ref", REUSED.replace("v2", "v1")), REUSABLE),
+    Refusal("called-workflow", with_condition("job_workflow_ref", REUSED)),
     Refusal("policy-audience", policy(), inputs=OTHER_AUDIENCE),
     Refusal("other-provider", policy(Principal={"Federated": f"{PROVIDER}/octo-org"})),
     Refusal("action", policy(Action="sts:AssumeRole")),
@@ -112,6 +132,7 @@ BY_THE_POLICY = [
     Refusal("condition-key", with_condition("repository_owner", "octo-org")),
     Refusal("condition", policy(["repo:octo-org/other:pull_request", MAIN]), Job(ref="refs/heads/feature")),
     Refusal("condition", with_condition("repository_id", "75")),
+    Refusal("condition", without_pull_requests(), PULL_REQUEST),
     Refusal("names-subject", policy(IDS)),
 ]
 REFUSALS = BY_THE_RUN + [replace(each, has_policy_file=True) for each in BY_THE_POLICY]
@@ -228,6 +249,45 @@ def test_a_policy_that_cannot_be_judged_is_told_with_the_reason(step):
     assert told_first(refused, "environment")
 
 
+def test_the_name_of_the_session_is_the_one_that_was_asked_for(step):
+    document = with_condition("ref", "refs/heads/other")
+    document["Statement"][0]["Condition"]["StringNotLike"] = {"sts:RoleSessionName": "ci-*"}
+    refusal = Refusal("-", document, has_policy_file=True, inputs={"role_session_name": "ci-7"})
+
+    let_in_by(step.world, json.dumps(document))
+    error = run_of(step, refusal).error
+
+    assert "StringNotLike sts:RoleSessionName wants 'ci-*', and the request says 'ci-7'" in error
+
+
+def test_what_is_wrong_with_the_policy_itself_is_told_with_it(step):
+    refusal = Refusal("-", policy(f"{MAIN} "), has_policy_file=True)
+    let_in_by(step.world, json.dumps(refusal.trust))
+
+    assert "- Statement[0].Condition.StringEquals" in run_of(step, refusal).error
+
+
+def test_a_token_of_somebody_else_is_explained_by_its_own_audience(step):
+    list_audiences(step.world, "sts.amazonaws.com", "https://aws.example")
+    token = step.folder / "token"
+    token.write_text(step.world.issuer.mint(Job(), "https://aws.example"))
+
+    refused = step(web_identity_token_file=str(token))
+
+    assert told_first(refused, "policy-audience")
+    let_in_by(step.world, pasted(refused)[0])
+    assert step(web_identity_token_file=str(token)).status == 0
+
+
+def test_what_is_pasted_for_a_merge_queue_is_for_its_next_branch_too(step):
+    refused = step(QUEUE)
+
+    for document in pasted(refused):
+        let_in_by(step.world, document)
+        assert step(replace(QUEUE, ref="refs/heads/gh-readonly-queue/main/pr-8-fedcba9876543210")).status == 0
+        assert step(replace(QUEUE, ref="refs/heads/gh-readonly-queue/other/pr-8-fedcba9876543210")).status == 1
+
+
 # --- the provider
 
 
@@ -245,11 +305,27 @@ def test_an_account_without_a_provider_is_told_which_one_it_needs(step):
     refused = step()
 
     assert told_first(refused, "no-provider")
-    assert by_name("other-account").title in refused.summary
     assert f"```\n{PROVIDER}\n```" in refused.summary
     assert "--url https://token.actions.githubusercontent.com --client-id-list sts.amazonaws.com" in refused.error
     step.world.register_provider()
     assert step().status == 0
+
+
+def test_a_role_in_another_account_is_told_of_its_account(step):
+    elsewhere = step.world.create_role("deploy", trust=policy(), account="210987654321")
+
+    refused = step(role_to_assume=elsewhere)
+
+    assert told_first(refused, "no-provider")
+    assert "compare the account 210987654321 in role-to-assume with the one you mean" in refused.error
+    assert step().status == 0
+
+
+def test_an_enterprise_with_a_path_of_its_own_is_told_its_own_provider(step):
+    issuer = f"https://{KEY}/octo-enterprise"
+    step.world.faults.script("idtoken", Fault(claims={"iss": issuer}))
+
+    assert told_first(step(), "enterprise-issuer")
 
 
 def test_an_enterprise_server_is_told_its_own_provider(enterprise):
@@ -288,6 +364,12 @@ SAID_BY_AWS = {
     "expired-token": ("ExpiredTokenException", "Token expired: current date/time must be before the expiration"),
     "packed-policy": ("PackedPolicyTooLarge", "Packed size of session tags consumes 113% of allotted space."),
     "session-policy": ("MalformedPolicyDocument", "Syntax errors in policy."),
+    "thumbprint": (
+        "InvalidIdentityToken",
+        "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint",
+    ),
+    "issuer-unreachable": ("IDPCommunicationError", "Could not reach the identity provider in time."),
+    "rejected-claim": ("IDPRejectedClaim", "The token is no longer good."),
     "value": ("ValidationError", "1 validation error detected"),
     "region": ("RegionDisabledException", "STS is not activated in this region for account:123456789012."),
 }
@@ -348,6 +430,15 @@ def test_keys_that_may_not_assume_the_role_are_told_what_would_let_them(step, na
     assert step(**keys).status == 0
 
 
+def test_what_is_pasted_for_keys_asks_for_the_external_id_and_for_no_more_than_the_run_needs(step):
+    keys = keys_of_a_user(step.world) | {"role_external_id": "octo", "role_skip_session_tagging": "true"}
+
+    (statement,) = json.loads(pasted(step(**keys))[0])["Statement"]
+
+    assert statement["Action"] == "sts:AssumeRole"
+    assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": "YOUR-EXTERNAL-ID"}}
+
+
 def test_a_role_that_may_not_assume_another_is_named_as_the_role_and_not_as_its_session(step):
     step.world.create_role("second", trust=for_user("sts:AssumeRole"))
     own = step().env
@@ -372,9 +463,10 @@ def test_keys_that_aws_does_not_know_are_told(step):
     assert step(role_to_assume="", **keys).status == 0
 
 
-def test_credentials_whose_time_is_over_are_told(step):
+@pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException"])
+def test_credentials_whose_time_is_over_are_told(step, code):
     own = step().env
-    step.world.faults.script("AssumeRole", Fault(status=403, code="ExpiredToken", message="The token is expired"))
+    step.world.faults.script("AssumeRole", Fault(status=403, code=code, message="The token is expired"))
 
     assert told_first(step(environ=own, role_chaining="true"), "expired-keys")
 
@@ -382,7 +474,7 @@ def test_credentials_whose_time_is_over_are_told(step):
 def test_every_cause_has_a_run_here():
     """A cause that is added needs one too."""
     shown = {refusal.cause for refusal in REFUSALS} | set(SAID_BY_AWS)
-    shown |= {"no-provider", "enterprise-issuer", "provider-audience", "issuer-keys", "no-role", "other-account"}
+    shown |= {"no-provider", "enterprise-issuer", "provider-audience", "issuer-keys", "no-role"}
     shown |= {
         "tag-session",
         "assume-role",

@@ -53,7 +53,7 @@ def test_help_is_given_to_who_asks():
     status, text = called("--help")
 
     assert status == 0
-    assert "python -m py_aws_oidc post" in text
+    assert "python3 -m py_aws_oidc post" in text
 
 
 def test_a_wrong_call_is_answered_with_help():
@@ -67,7 +67,7 @@ def test_trust_is_handed_over_to_the_desk():
     status, text = called("trust", "write", "--help")
 
     assert status == 0
-    assert "python -m py_aws_oidc trust write" in text
+    assert "python3 -m py_aws_oidc trust write" in text
 
 
 def test_the_actions_own_run_does_not_load_the_desk():

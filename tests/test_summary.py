@@ -26,8 +26,9 @@ def test_the_page_of_a_refusal_has_what_was_compared_and_what_to_paste(step):
     page = step(FEATURE).summary
 
     assert "| sub | <code>repo&#58;octo-org/octo-repo&#58;ref&#58;refs/heads/feature</code> |" in page
-    assert "\n1. **The policy names another" in page.replace(
-        "A wildcard in StringEquals", "The policy names another"
+    assert (
+        "\n1. **The policy's conditions name something else: another repository, branch or environment, say**"
+        in page
     )
     assert "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com" in page
     assert page.count("<details>") == 2

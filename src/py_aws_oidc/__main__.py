@@ -1,6 +1,6 @@
 """The two doors the runner knows: main and post.
 
-`python -m py_aws_oidc` is main, `python -m py_aws_oidc post` is post; `python -m py_aws_oidc trust` is for people.
+`python3 -m py_aws_oidc` is main, `python3 -m py_aws_oidc post` is post; `python3 -m py_aws_oidc trust` is for people.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from py_aws_oidc.interrupts import Interrupted, interruptible
 USAGE = f"""\
 py-aws-oidc {__version__}: turns a workflow's OIDC identity into short-lived AWS credentials.
 
-usage: python -m py_aws_oidc          what the action's step does
-       python -m py_aws_oidc post     what the action does at the end of the job
-       python -m py_aws_oidc trust    write and check trust policies; trust --help has the rest
+usage: python3 -m py_aws_oidc          what the action's step does
+       python3 -m py_aws_oidc post     what the action does at the end of the job
+       python3 -m py_aws_oidc trust    write and check trust policies; trust --help has the rest
 
 The first two take their inputs from the environment, as GitHub's runner sets it: INPUT_AWS-REGION,
 INPUT_ROLE-TO-ASSUME, GITHUB_ENV and so on. README.md has the inputs.

@@ -1,10 +1,11 @@
-"""Trust policies at the desk: `python -m py_aws_oidc trust write` and `trust check`.
+"""Trust policies at the desk: `python3 -m py_aws_oidc trust write` and `trust check`.
 
 This is the command line, with its input and output; what it says is decided in `explain`. The action never loads it.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -15,13 +16,11 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TextIO
 
 from py_aws_oidc.explain import statements, trust
-from py_aws_oidc.explain.claims import SHOWN, Subject
+from py_aws_oidc.explain.claims import ABSENT, SHOWN, Subject
 from py_aws_oidc.explain.findings import Finding, findings
-from py_aws_oidc.explain.trust import is_github, provider_arn, provider_of
+from py_aws_oidc.explain.trust import GITHUB, is_github, provider_arn, provider_of
 
-GITHUB = "https://token.actions.githubusercontent.com"
 _MOST_CHARACTERS = 1_000_000
-_ABSENT = "(not in the token)"
 
 
 class WrongCallError(Exception):
@@ -70,7 +69,7 @@ class _Parser(ArgumentParser):
 
 def _parser() -> ArgumentParser:
     parser = _Parser(
-        prog="python -m py_aws_oidc trust",
+        prog="python3 -m py_aws_oidc trust",
         description="Write and check trust policies of IAM roles for ID tokens of GitHub Actions.",
         allow_abbrev=False,
     )
@@ -84,7 +83,7 @@ def _parser() -> ArgumentParser:
 
 _WRITE = """\
 example:
-  python -m py_aws_oidc trust write --repository octo-org/app --branch main --account 123456789012 > trust.json
+  python3 -m py_aws_oidc trust write --repository octo-org/app --branch main --account 123456789012 > trust.json
   aws iam create-role --role-name deploy --assume-role-policy-document file://trust.json
 
 The policy goes to standard output, and what is to be said of it to standard error. Several of --branch, --tag,
@@ -95,10 +94,10 @@ The ids are those of the token's claims repository_owner_id and repository_id; `
 """
 _CHECK = """\
 examples:
-  aws iam get-role --role-name deploy | python -m py_aws_oidc trust check - --claims claims.json
-  python -m py_aws_oidc trust check trust.json --sub repo:octo-org/app:ref:refs/heads/main --aud sts.amazonaws.com
+  aws iam get-role --role-name deploy | python3 -m py_aws_oidc trust check - --claims claims.json
+  python3 -m py_aws_oidc trust check trust.json --sub repo:octo-org/app:ref:refs/heads/main --aud sts.amazonaws.com
 
-The claims are a JSON object, or lines of the action's log, as its group "What the ID token says" has them. The exit
+The claims are a JSON object, or lines of the action's log, its error or its summary, as they are copied. The exit
 status is 0 if the token is let in, 1 if it is refused, and 2 if that cannot be said.
 """
 
@@ -351,10 +350,15 @@ def _named(name: str) -> str:
 
 
 def _token(given: Namespace, stdin: TextIO) -> _Token:
-    if (given.claims is None) == (given.sub is None) or (given.sub is None) != (given.aud is None):
-        raise WrongCallError("What the token says is not told, or told twice: give --claims, or --sub and --aud.")
+    told = {"sub": given.sub, "aud": given.aud}
+    missing = [f"--{claim}" for claim, value in told.items() if value is None]
+    if given.claims is not None and len(missing) < len(told):
+        raise WrongCallError("What the token says is told twice: give --claims, or --sub and --aud.")
+    if given.claims is None and missing:
+        what = missing[0] if len(missing) < len(told) else "--claims, or --sub and --aud,"
+        raise WrongCallError(f"{what} is missing: the policy is checked with what the token says.")
     if given.claims is None:
-        return _Token({"sub": given.sub, "aud": given.aud}, frozenset({"sub", "aud"}))
+        return _Token(told, frozenset(told))
     text, name = _text(given.claims, stdin), _named(given.claims)
     if re.search(r"eyJ[\w-]+\.[\w-]+\.", text):
         raise WrongCallError(
@@ -362,7 +366,7 @@ def _token(given: Namespace, stdin: TextIO) -> _Token:
             "and give the lines that the action's log shows."
         )
     if not text.lstrip().startswith("{"):
-        return _Token(_of_log(text, name), frozenset(SHOWN))
+        return _of_lines(text, name)
     try:
         claims = json.loads(text)
     except (ValueError, RecursionError):
@@ -370,24 +374,33 @@ def _token(given: Namespace, stdin: TextIO) -> _Token:
     return _Token(claims)
 
 
-_LOG_LINE = re.compile(r"(?:.*\t)?(?:\d{4}-\d\d-\d\dT[\d:.]+Z )?\s*(?P<name>\w+)  +(?P<value>.*?)\r?")
+# A claim in the log as `explain.claims.lines` writes it, in the error, or in the table of the summary; before it what
+# `gh run view --log` and the log's page put in front. Each part takes all that it can, so that no line takes long.
+_CLAIM = "|".join(SHOWN)
+_LINE = re.compile(
+    r"(?:[^\t]*+\t[^\t]*+\t)??\s*+(?:\d++\s*+)?"
+    r"(?:(?:\d{4}-\d\d-\d\dT[\d:.]++Z|\w{3}, \d\d \w{3} \d{4} [\d:]++ GMT)\s*+)?"
+    rf"(?P<name>(?:{_CLAIM})(?:  +|\t)|- (?:{_CLAIM}): |\| (?:{_CLAIM}) \| )(?P<value>.*)"
+)
 
 
-def _of_log(text: str, name: str) -> dict[str, str]:
-    """The claims that the action's log shows, as `explain.claims.lines` writes them."""
-    claims: dict[str, str] = {}
-    for line in text.split("\n"):
-        match = _LOG_LINE.fullmatch(line)
-        if match and match["name"] in SHOWN and claims.setdefault(match["name"], match["value"]) != match["value"]:
+def _of_lines(text: str, name: str) -> _Token:
+    """The claims in what the action shows of a token, and the names of those that it says something of."""
+    said: dict[str, str] = {}
+    for match in filter(None, map(_LINE.fullmatch, map(str.strip, text.split("\n")))):
+        claim, value = match["name"].strip("-|: \t"), match["value"].strip()
+        if code := re.fullmatch(r"<code>(.*)</code> \|", value):
+            value = html.unescape(code[1])
+        if said.setdefault(claim, value) != value:
             raise WrongCallError(
-                f"{name} says two things of {match['name']}: it has the lines of more than one step; keep one's."
+                f"{name} says two things of {claim}: it has the lines of more than one step; keep one's."
             )
-    if not claims:
+    if not said:
         raise WrongCallError(
             f"{name} has no claims: give a JSON object, or the lines of the action's log under "
             '"What the ID token says".'
         )
-    return {claim: value for claim, value in claims.items() if value != _ABSENT}
+    return _Token({claim: value for claim, value in said.items() if value != ABSENT}, frozenset(said))
 
 
 def _claim(token: _Token, name: str, default: str = "") -> str:
@@ -407,17 +420,12 @@ def _principal(given: Namespace, policy: Mapping[str, Any], issuer: str) -> str:
         arn
         for _, statement in trust.statements(policy)
         for element in ("Principal", "NotPrincipal")
-        for arn in _federated(statement.get(element, {}))
+        for arn in trust.federated(statement.get(element))
         if provider_of(arn) == provider_of(issuer)
     }
     if len(named) > 1:
         raise WrongCallError("The policy names the identity provider in several accounts: give --account.")
     return next(iter(named), provider_arn(issuer, "ACCOUNT", _partition(given.partition)))
-
-
-def _federated(principal: str | Mapping[str, Any]) -> Iterable[str]:
-    named = principal.get("Federated", ()) if isinstance(principal, Mapping) else ()
-    return (named,) if isinstance(named, str) else named
 
 
 def _require_known(token: _Token, provider: str, decision: trust.Decision) -> None:
@@ -444,7 +452,7 @@ def _reported(policy: Mapping[str, Any], principal: str, action: str, decision: 
         yield from _compared(verdict.principal_fits, *_element(statement, "Principal"), principal)
         yield from _compared(verdict.action_fits, *_element(statement, "Action"), action)
         for test in verdict.tests:
-            given = " and ".join(test.given) or _ABSENT
+            given = " and ".join(test.given) or ABSENT
             yield from _compared(test.holds, f"{test.operator} {test.key}", " or ".join(test.wanted), given)
 
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _FRESH_SECONDS = 60  # of life that an ID token must have left when it is sent
 _WORKAROUND_TRIES = 12
 _LONGEST_TOKEN = 20_000  # characters, says the STS API Reference of WebIdentityToken
-_LONGEST_POLICY = 100_000
 _SPECIAL_CHARACTERS = frozenset("!@#$%^&*()_+-=[]{};':\"\\|,.<>/?")
 
 
@@ -306,13 +305,16 @@ class SignIn:
         known = (identity.claims or idtoken.claims_of(identity.token)) if identity else {}
         return report.explain(
             Evidence(
-                refused,
-                role,
-                self.inputs.audience,
-                self.inputs.role_duration_seconds,
-                self.endpoint.region,
-                known,
-                self.policy_file,
+                refused=refused,
+                role=role,
+                audience=self.inputs.audience,
+                seconds=self.inputs.role_duration_seconds,
+                region=self.endpoint.region,
+                claims=known,
+                policy_file=self.policy_file,
+                session_name=self.inputs.role_session_name,
+                gives_external_id=self.inputs.role_external_id is not None,
+                tags_session=not self._skips_tags,
             )
         )
 
@@ -326,7 +328,7 @@ def read_policy(inputs: Inputs, environ: Mapping[str, str]) -> PolicyFile | None
 
     path = Path(environ.get("GITHUB_WORKSPACE", ""), name)
     try:
-        return PolicyFile(name, trust.read(_text_of(path, _LONGEST_POLICY)))
+        return PolicyFile(name, trust.read(_text_of(path, trust.MOST_CHARACTERS)))
     except ValueError as error:
         raise Failure(
             f"The trust policy file {name} cannot be used, so nothing was tried.",

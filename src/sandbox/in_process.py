@@ -62,9 +62,9 @@ class Run:
     env: Mapping[str, str]
     outputs: Mapping[str, str]
     state: Mapping[str, str]
-    summary: str
     calls: tuple[Call, ...]
     secrets: frozenset[str] = field(repr=False)
+    summary: str = ""
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -141,7 +141,7 @@ class Stage:
         env, outputs, state = (dict(parse(files[name].read_bytes())) for name in FILES)
         summary = files[SUMMARY].read_text()
         secrets = frozenset({variables["ACTIONS_ID_TOKEN_REQUEST_TOKEN"], *sent})
-        return Run(status, log.getvalue(), env, outputs, state, summary, calls, secrets)
+        return Run(status, log.getvalue(), env, outputs, state, calls, secrets, summary)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from py_aws_oidc.explain.causes import CAUSES, Cause
 from py_aws_oidc.explain.markdown import fenced
+from py_aws_oidc.explain.report import sentence
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.github.context import Context
 from py_aws_oidc.github.idtoken import no_permission
@@ -40,7 +41,7 @@ def _page() -> Iterator[str]:
 def _section(cause: Cause) -> str:
     check, mend = _filled(cause.check), _filled(cause.mend)
     return (
-        f"### {_filled(cause.title)}\n\n{_sentence(_filled(cause.why))}\n\n- to check: {check}\n- to mend: {mend}\n"
+        f"### {_filled(cause.title)}\n\n{sentence(_filled(cause.why))}\n\n- to check: {check}\n- to mend: {mend}\n"
     )
 
 
@@ -74,10 +75,6 @@ def _filled(template: str) -> str:
     )
 
 
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
 _BEGINNING = """\
 # When it does not work
 
@@ -87,7 +84,7 @@ there. The job's summary (the page of the run, below the graph) has all of it: w
 provider that must be there, the causes that fit, and a trust policy that allows exactly this run, ready to paste.
 
 With the input `trust-policy-file`, the run compares the role's trust policy in your repository with the token, and
-names the very condition that fails. At the desk, `python -m py_aws_oidc trust check POLICY --claims FILE` does the same
-in a clone of this action (in its folder `src`, with Python 3.11 or newer): POLICY is what `aws iam get-role` prints,
+names the very condition that fails. At the desk, `python3 -m py_aws_oidc trust check POLICY --claims FILE` does that
+too, in the folder `src` of a clone of this action, with Python 3.11 or newer: POLICY is what `aws iam get-role` prints,
 FILE the lines of the log under "What the ID token says".
 """

@@ -105,8 +105,65 @@ def test_without_a_condition_on_the_subject_everybody_comes_in(provider, who):
     assert who in finding.what
 
 
-def test_iam_takes_the_reusable_workflow_in_the_place_of_the_subject():
-    assert found(statement({"StringEquals": {AUD: "a", f"{GITHUB}:job_workflow_ref": "o/r/.github/w.yml@x"}})) == []
+@pytest.mark.parametrize(
+    "other",
+    [f"{GITHUB}:actor", f"{GITHUB}:environment", f"{GITHUB}:repository_id", f"{GITHUB}:repository_owner", "sub"],
+)
+@pytest.mark.parametrize("operator", ["StringEquals", "stringEquals"])
+def test_where_another_condition_stands_nobody_is_said_to_come_in(other, operator):
+    condition = {"StringLike": {AUD: "a"}, operator: {other: "x"}}
+    finding = found(statement(condition))[0]
+    assert (finding.severity, finding.where) == ("error", "Statement[0].Condition")
+    assert finding.what == (
+        "No condition is on the subject, which names the repository; IAM refuses to save such a policy."
+    )
+
+
+@pytest.mark.parametrize(("claim", "severities"), [("repository_id", []), ("actor", ["warning"])])
+def test_an_issuer_of_ones_own_needs_no_condition_on_the_subject(claim, severities):
+    own = f"{GITHUB}/octo"
+    condition = {"StringEquals": {f"{own}:aud": "a", f"{own}:{claim}": "74"}}
+    principal = {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{own}"}
+    assert [finding.severity for finding in found(statement(condition, principal=principal))] == severities
+
+
+# --- reusable workflows
+
+WORKFLOW = "octo-org/octo-repo/.github/workflows/deploy.yml@refs/heads/main"
+
+
+def of_workflow(value, operator="StringLike", **more):
+    """What is found of a reusable workflow where nothing is said of the subject."""
+    key = f"{GITHUB}:job_workflow_ref"
+    return found(statement({"StringEquals": {AUD: "a"} | more, operator: {AUD: "a", key: value} | more}))
+
+
+@pytest.mark.parametrize(
+    "value", ["*", "octo-*", "octo-org/*", "*/octo-repo/.github/workflows/deploy.yml@*", "o/r*"]
+)
+def test_a_pattern_of_workflows_of_several_repositories_lets_strangers_in(value):
+    finding = only(of_workflow([value]))
+    assert (finding.severity, finding.where) == (
+        "error",
+        f"Statement[0].Condition.StringLike.{GITHUB}:job_workflow_ref",
+    )
+    assert finding.what.startswith(f"{value!r} fits workflows of more than one repository, ")
+
+
+@pytest.mark.parametrize(
+    ("value", "operator"),
+    [(WORKFLOW, "StringEquals"), (WORKFLOW, "StringLike"), ("octo-org/octo-repo/*", "StringLike")],
+)
+def test_a_workflow_says_nothing_of_who_calls_it(value, operator):
+    finding = only(of_workflow(value, operator))
+    assert finding.severity == "warning"
+    assert "nothing says who calls it" in finding.what
+
+
+@pytest.mark.parametrize("claim", ["sub", "repository", "repository_id", "repository_owner_id"])
+@pytest.mark.parametrize("value", ["*", WORKFLOW])
+def test_a_workflow_may_be_any_where_the_caller_is_known(claim, value):
+    assert of_workflow(value, **{f"{GITHUB}:{claim}": MAIN}) == []
 
 
 def test_a_statement_without_any_condition_lacks_both():
@@ -156,10 +213,23 @@ def test_an_identity_provider_of_awss_own_has_none():
     assert found(statement(condition, principal={"Federated": "accounts.google.com"})) == []
 
 
-def test_not_principal_is_left_alone():
-    one = statement() | {"NotPrincipal": {"AWS": "*"}}
+@pytest.mark.parametrize(
+    ("effect", "severity", "what"),
+    [
+        (
+            "Allow",
+            "error",
+            "It lets in everybody but those it names. IAM supports no NotPrincipal in trust policies.",
+        ),
+        ("Deny", "warning", "IAM supports no NotPrincipal in trust policies."),
+    ],
+)
+@pytest.mark.parametrize("action", [EXCHANGE, "sts:AssumeRole"])
+def test_not_principal_has_no_place_in_a_trust_policy(effect, severity, what, action):
+    one = statement(effect=effect, action=action) | {"NotPrincipal": {"Federated": PROVIDER}}
     del one["Principal"]
-    assert found(one) == []
+    finding = only(found(one))
+    assert (finding.severity, finding.where, finding.what) == (severity, "Statement[0].NotPrincipal", what)
 
 
 @pytest.mark.parametrize("action", ["sts:AssumeRole", ["sts:TagSession", "sts:AssumeRoleWithSAML"]])
@@ -404,7 +474,67 @@ def test_a_ref_that_github_never_writes_is_found(context):
 @pytest.mark.parametrize("operator", ["StringEquals", "StringLike"])
 def test_a_colon_in_an_environments_name_is_found(operator):
     finding = only(of_subject("repo:octo-org@65/octo-repo@74:environment:a:b", operator))
-    assert finding.fix == "write environment:a%3Ab."
+    assert finding.fix == "write %3A for the colon, like environment:a%3Ab."
+
+
+@pytest.mark.parametrize(
+    ("value", "fix"),
+    [
+        ("octo-org/octo-repo:ref:refs/heads/main", "write repo: in front of it."),
+        ("octo-org@65/octo-repo@74:*", "write repo: in front of it."),
+        ("repo:https://github.com/octo-org/octo-repo:ref:refs/heads/main", "write repo:OWNER/NAME: and what"),
+        ("https://github.com/octo-org/octo-repo", "write repo:OWNER/NAME: and what"),
+        ("github.com/octo-org/octo-repo:*", "write repo:OWNER/NAME: and what"),
+        ("repo:git@github.com:octo-org/octo-repo", "write repo:OWNER/NAME: and what"),
+        ("repo:octo-org/octo-repo", "write :ref:refs/heads/BRANCH, :environment:NAME or :pull_request behind"),
+        (
+            "repo:octo-org@65/octo-repo@74:",
+            "write :ref:refs/heads/BRANCH, :environment:NAME or :pull_request behind",
+        ),
+        ("repo:octo-org/octo-repo:pull-request", "write pull_request behind the repository"),
+        ("repo:octo-org/octo-repo:pull_requests", "write pull_request behind the repository"),
+        ("repo:octo-org/octo-repo:Pull_Request:x", "write pull_request behind the repository"),
+        ("repo:octo-org/octo-repo:pullrequest", "write pull_request behind the repository"),
+        ("repo:octo-org/octo-repo:env:prod", "write environment:NAME behind the repository"),
+        ("repo:octo-org/octo-repo:Environment:prod", "write environment:NAME behind the repository"),
+        ("repo:octo-org/octo-repo:environments:*", "write environment:NAME behind the repository"),
+        ("repo:octo-org/octo-repo:branch:main", "write ref:refs/heads/BRANCH or ref:refs/tags/TAG behind"),
+        ("repo:octo-org/octo-repo:Tags:v*", "write ref:refs/heads/BRANCH or ref:refs/tags/TAG behind"),
+        ("repo:octo-org/octo-repo:heads/main", "write ref:refs/heads/BRANCH or ref:refs/tags/TAG behind"),
+        ("repo:octo-org/octo-repo:refs/heads/main", "write ref:refs/heads/BRANCH or ref:refs/tags/TAG behind"),
+        ("refs/heads/main", "write ref:refs/heads/BRANCH or ref:refs/tags/TAG behind"),
+        ("environment:a:b", "write %3A for the colon"),
+    ],
+)
+@pytest.mark.parametrize("provider", [GITHUB, GHES])
+def test_a_subject_that_github_never_writes_is_found_as_that_alone(value, fix, provider):
+    operator = "StringLike" if "*" in value else "StringEquals"
+    finding = only(of_subject(value, operator, provider=provider))
+    assert finding.severity == "error"
+    assert finding.fix.startswith(fix)
+
+
+def test_a_subject_may_have_two_faults():
+    assert len(of_subject("octo-org/octo-repo:branch:main")) == 2
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "repo:octo-org/*:refs/heads/main",
+        "repo:octo-*/octo-repo",
+        "repo:octo-org@65/octo-repo@74:*:branch:main",
+        "repo:octo-org@65/octo-repo@74:environment:a*:b",
+        "repo:octo-org@65/octo-repo@74:environment:a:*",
+        "repo:octo-org@65/octo-repo@74:pull_request:actor:octocat",
+        "repo:octo-org@65/octo-repo@74:env*",
+        "ref:refs/heads/main",
+        "environment:prod:repository_owner:octo-org",
+        "job_workflow_ref:octo-org/octo-repo/.github/workflows/deploy.yml@refs/heads/main",
+    ],
+)
+def test_a_wildcard_or_a_template_of_ones_own_is_not_misspelt(value):
+    assert [finding for finding in of_subject(value) if "GitHub" in finding.what] == []
 
 
 @pytest.mark.parametrize("context", ["ref:main", "environment:a:b"])
@@ -417,7 +547,6 @@ def test_subjects_of_other_issuers_are_not_read(context):
     [
         NAMES,
         "repo:octo-org/octo-repo:*",
-        "repo:octo-org/octo-repo",
     ],
 )
 def test_a_subject_by_names_alone_does_not_fit_new_repositories(value):
@@ -472,5 +601,5 @@ def test_whatever_a_policy_says_every_finding_is_in_sentences(condition, effect,
 
 
 def test_every_rule_is_in_a_table():
-    rules = {*module.STATEMENT_RULES, *module.LINE_RULES, *module.ALLOW_LINE_RULES}
-    assert len(rules) == 13
+    tables = (module.STATEMENT_RULES, module.ALLOW_STATEMENT_RULES, module.LINE_RULES, module.ALLOW_LINE_RULES)
+    assert len({rule for table in tables for rule in table}) == 15

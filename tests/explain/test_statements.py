@@ -49,6 +49,14 @@ def test_a_wildcard_in_one_subject_makes_the_condition_a_like_one():
     assert condition["StringEquals"] == {f"{GITHUB}:aud": AUDIENCE}
 
 
+@pytest.mark.parametrize("with_id", [True, False])
+def test_a_name_may_be_left_open_where_the_repositorys_id_is_a_condition(with_id):
+    subjects = ["repo:octo-org/*:ref:refs/heads/main", "repo:octo-org@65/*:ref:refs/heads/main"]
+    document = policy(written(*subjects, **({"repository_id": "74"} if with_id else {})))
+
+    assert bool(findings(document)) is not with_id
+
+
 def test_a_sid_stands_first():
     assert next(iter(written(sid="Main1"))) == "Sid"
 

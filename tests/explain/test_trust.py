@@ -264,6 +264,12 @@ def test_an_operator_on_a_key_the_request_does_not_have(page, operator, expected
     assert holds({operator: {SUB: "false"}}, {}) is expected, page
 
 
+@pytest.mark.parametrize("value", ["true", "True", "TRUE"])
+def test_null_reads_its_value_in_any_case(value):
+    assert holds({"Null": {"x": value}}, {})
+    assert not holds({"Null": {"x": value}}, {"x": "y"})
+
+
 def test_null_true_holds_for_a_key_the_request_does_not_have():
     assert holds({"Null": {SUB: "true"}}, {})
 
@@ -521,8 +527,9 @@ def test_what_is_no_policy_is_said_to_be_none(text, why):
         (without("Principal"), "Statement[1] must have either Principal or NotPrincipal"),
         (statement() | {"NotAction": "x"}, "Statement[1] must have either Action or NotAction"),
         (statement() | {"Resource": "*"}, "Statement[1] has 'Resource', and not only"),
-        (statement() | {"Sid": 1}, "Statement[1].Sid is 1, and not a text"),
-        (statement() | {"Sid": ["x"]}, "Statement[1].Sid is a list, and not a text"),
+        (statement() | {"Sid": 1}, "Statement[1].Sid is 1, and not only letters and digits"),
+        (statement() | {"Sid": ["x"]}, "Statement[1].Sid is a list, and not only letters"),
+        (statement() | {"Sid": "a b-c"}, "Statement[1].Sid is 'a b-c', and not only letters"),
         (statement(action={"x": 1}), "Statement[1].Action is an object, and not a text"),
         (statement(action=["x", None]), "Statement[1].Action is a list, and not a text"),
         (statement(principal="x"), "Statement[1].Principal is 'x', and not a JSON object"),

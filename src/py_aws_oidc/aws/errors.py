@@ -62,11 +62,11 @@ def spoken(code: str, message: str, status: int) -> str:
     return f"{message} ({code}, HTTP {status})" if message else f"{code} (HTTP {status})"
 
 
-def kind_of(code: str, message: str, status: int, operation: str = "AssumeRole") -> Kind:
+def kind_of(code: str, message: str, status: int, operation: str = "AssumeRoleWithWebIdentity") -> Kind:
     """What becomes of an error of STS when the call is made again."""
     for row in CODES:
         if code.startswith(row.code) and row.message in message:
-            # Only roles and their trust policies become visible late.
-            late = row.kind is not Kind.MAY_PASS or operation.startswith("AssumeRole")
-            return row.kind if late else Kind.NEVER
+            # Only roles and their trust policies become visible late, and only an ID token can be had anew.
+            only_for = {Kind.MAY_PASS: "AssumeRole", Kind.NEW_TOKEN: "AssumeRoleWithWebIdentity"}.get(row.kind, "")
+            return row.kind if operation.startswith(only_for) else Kind.NEVER
     return Kind.PASSES if status in STATUSES else Kind.NEVER

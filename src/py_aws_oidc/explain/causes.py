@@ -12,7 +12,7 @@ from enum import IntEnum
 
 from py_aws_oidc.aws.errors import Refused
 from py_aws_oidc.explain import trust
-from py_aws_oidc.explain.evidence import GITHUB, Evidence
+from py_aws_oidc.explain.evidence import Evidence
 
 
 class Weight(IntEnum):
@@ -88,6 +88,11 @@ def likely(if_: Callable[[Evidence], bool]) -> Weigh:
     return lambda evidence: Weight.LIKELY if if_(evidence) else None
 
 
+def likely_or_possible(if_: Callable[[Evidence], bool]) -> Weigh:
+    """LIKELY in such runs, and possible in others."""
+    return lambda evidence: Weight.LIKELY if if_(evidence) else Weight.POSSIBLE
+
+
 def proven(if_: Callable[[Evidence], bool]) -> Weigh:
     """PROVEN in such runs, and impossible in others."""
     return lambda evidence: Weight.PROVEN if if_(evidence) else None
@@ -101,6 +106,9 @@ def never(_: Evidence) -> Weight | None:
 # --- what a run, or a policy, says for a cause
 
 
+_QUEUE = "ref:refs/heads/gh-readonly-queue/"
+
+
 def _is_immutable(evidence: Evidence) -> bool:
     return bool(evidence.subject and evidence.subject.is_immutable)
 
@@ -110,14 +118,11 @@ def _is_by_names(evidence: Evidence) -> bool:
 
 
 def _wants_names(evidence: Evidence) -> bool:
-    subject = evidence.subject
-    return bool(subject and subject.is_immutable and evidence.would_allow(sub=str(subject.by_names())))
+    return bool(_is_immutable(evidence) and evidence.nearest and not evidence.nearest.is_immutable)
 
 
 def _wants_ids(evidence: Evidence) -> bool:
-    ids = [str(evidence.claims.get(name, "")) for name in ("repository_owner_id", "repository_id")]
-    subject = evidence.subject
-    return bool(subject and not subject.is_immutable and evidence.would_allow(sub=str(subject.by_ids(*ids))))
+    return bool(_is_by_names(evidence) and evidence.nearest and evidence.nearest.is_immutable)
 
 
 def _has_context(start: str) -> Callable[[Evidence], bool]:
@@ -125,20 +130,15 @@ def _has_context(start: str) -> Callable[[Evidence], bool]:
 
 
 def _wants_other_context(start: str) -> Callable[[Evidence], bool]:
-    """Whether the policy wants another kind of context than the token's, and nothing else."""
-
-    def wants(evidence: Evidence) -> bool:
-        return _has_context(start)(evidence) and any(
-            not context.startswith(start) and evidence.would_allow(sub=evidence.with_context(context))
-            for context in evidence.contexts_wanted()
-        )
-
-    return wants
+    """Whether the policy wants another kind of context than the token's."""
+    return lambda evidence: bool(
+        _has_context(start)(evidence) and evidence.nearest and not evidence.nearest.context.startswith(start)
+    )
 
 
 def _has_capitals(evidence: Evidence) -> bool:
-    sub = str(evidence.claims.get("sub", ""))
-    return sub != sub.lower()
+    repository = str(evidence.claims.get("repository", ""))
+    return repository != repository.lower()
 
 
 def _wants_other_letters(evidence: Evidence) -> bool:
@@ -152,7 +152,7 @@ def _wants_other_letters(evidence: Evidence) -> bool:
 
 def _wants_wildcard(evidence: Evidence) -> bool:
     return any(
-        "Equals" in test.operator and trust.like(given, wanted)
+        "StringEquals" in test.operator and trust.has_wildcard(wanted) and trust.like(given, wanted)
         for test in evidence.failing
         for given in test.given
         for wanted in test.wanted
@@ -164,16 +164,12 @@ def _is_reusable(evidence: Evidence) -> bool:
     return bool(called and caller) and called != caller
 
 
-def _wants_other_workflow(evidence: Evidence) -> bool:
-    return any(evidence.wanted("job_workflow_ref"))
-
-
 def _is_customised(evidence: Evidence) -> bool:
-    return evidence.issuer.startswith(GITHUB) and evidence.subject is None
+    return trust.is_github(evidence.provider) and evidence.subject is None
 
 
 def _has_other_audience(evidence: Evidence) -> bool:
-    return evidence.audience not in {"sts.amazonaws.com", "sts.amazonaws.com.cn"}
+    return evidence.token_audience not in {"sts.amazonaws.com", "sts.amazonaws.com.cn"}
 
 
 def _wants_other_audience(evidence: Evidence) -> bool:
@@ -181,7 +177,7 @@ def _wants_other_audience(evidence: Evidence) -> bool:
 
 
 def _is_of_another_issuer(evidence: Evidence) -> bool:
-    return bool(evidence.issuer) and not evidence.issuer.startswith(GITHUB)
+    return evidence.issuer not in {"", trust.GITHUB}
 
 
 def _allows(evidence: Evidence) -> bool:
@@ -227,11 +223,18 @@ AUDIENCE = Symptom(
 UNVERIFIED = Symptom(
     "Couldn't retrieve verification key, or another InvalidIdentityToken",
     "InvalidIdentityToken",
-    compared="AWS compared the token's signature with the keys that its issuer, $issuer, publishes.",
+    compared="AWS looked at the token, and at the keys that its issuer, $issuer, publishes.",
+)
+THUMBPRINT = Symptom(
+    "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint (InvalidIdentityToken)",
+    "InvalidIdentityToken",
+    "thumbprint",
+    compared="AWS compared the certificate of $issuer with the thumbprints that the identity provider lists.",
 )
 EXPIRED_TOKEN = Symptom(
     "Token expired (ExpiredTokenException)",
     "ExpiredTokenException",
+    operation="AssumeRoleWithWebIdentity",
     compared="AWS compared the token's time with its own clock.",
 )
 NO_TAGS = Symptom(
@@ -260,7 +263,7 @@ NOT_TRUSTED = Symptom(
     "The token says:\n- sub: $sub\n- aud: $aud\n- iss: $issuer",
 )
 
-_STATEMENT = "put the statement from the job's summary into the role's trust policy"
+_STATEMENT = "put the statement from the summary into the role's trust policy"
 _SHOW = "aws iam get-role --role-name $role_name --query Role.AssumeRolePolicyDocument"
 
 # For each symptom, the first that fits is what AWS said; so the row that says more stands before the one that says
@@ -270,9 +273,9 @@ CAUSES = (
     Cause(
         "enterprise-issuer",
         NO_PROVIDER,
-        "The token is not from github.com but from $issuer",
-        why="a GitHub Enterprise Server, and an enterprise with an issuer of its own, sign tokens as another issuer, "
-        "which needs an identity provider of its own.",
+        "The token is not from GitHub's usual issuer but from $issuer",
+        why="another issuer needs an identity provider of its own: a GitHub Enterprise Server is one, and so is an "
+        "enterprise with a path of its own behind token.actions.githubusercontent.com.",
         check="look whether the account has the provider: aws iam list-open-id-connect-providers. AWS must also reach "
         "$issuer/.well-known/openid-configuration from the internet.",
         mend="create the identity provider $provider in account $account, with the audience $audience, and name it as "
@@ -284,18 +287,11 @@ CAUSES = (
         NO_PROVIDER,
         "Account $account has no identity provider for GitHub",
         why="IAM must be told once in each account that tokens of $issuer are to be believed.",
-        check="look whether the account has it: aws iam list-open-id-connect-providers. It must be $provider, letter "
-        "by letter.",
-        mend="create it: aws iam create-open-id-connect-provider --url $issuer --client-id-list $audience",
+        check="compare the account $account in role-to-assume with the one you mean; then look whether it has the "
+        "provider: aws iam list-open-id-connect-providers. It must be $provider, letter by letter.",
+        mend="correct the account in role-to-assume, or create the provider: "
+        "aws iam create-open-id-connect-provider --url $issuer --client-id-list $audience",
         weigh=likely(lambda evidence: not _is_of_another_issuer(evidence)),
-    ),
-    Cause(
-        "other-account",
-        NO_PROVIDER,
-        "role-to-assume names another account than the one with the identity provider",
-        why="the account is a part of the role's ARN, and is often copied from another environment.",
-        check="compare the account $account in role-to-assume with the one you mean.",
-        mend="correct the ARN in role-to-assume.",
     ),
     # --- the provider does not take the token
     Cause(
@@ -309,10 +305,22 @@ CAUSES = (
         weigh=certain,
     ),
     Cause(
+        "thumbprint",
+        THUMBPRINT,
+        "The identity provider lists other certificates than the issuer has",
+        why="the thumbprints of a provider count where the issuer's certificate is of no authority that AWS knows, as "
+        "in some GitHub Enterprise Servers.",
+        check="aws iam get-open-id-connect-provider --open-id-connect-provider-arn $provider",
+        mend="aws iam update-open-id-connect-provider-thumbprint with the thumbprint of the authority that signed the "
+        "issuer's certificate.",
+        weigh=certain,
+    ),
+    Cause(
         "issuer-keys",
         UNVERIFIED,
-        "AWS could not verify that $issuer signed this token",
-        why="the keys that it publishes are not the ones the token was signed with, or AWS could not fetch them.",
+        "AWS does not take the token, or could not verify that $issuer signed it",
+        why="AWS's message says which; the keys that the issuer publishes may not be those it was signed with, "
+        "or AWS could not fetch them.",
         check="if this is GitHub Enterprise Server, check that AWS reaches $issuer/.well-known/openid-configuration "
         "and the keys it names from the internet, with a certificate that everybody trusts.",
         mend="open these two addresses to the internet; for github.com, run the job again.",
@@ -326,13 +334,31 @@ CAUSES = (
         mend="run the job again; if it keeps failing, mend the runner's clock.",
         weigh=certain,
     ),
+    Cause(
+        "issuer-unreachable",
+        Symptom("The identity provider could not be reached (IDPCommunicationError)", "IDPCommunicationError"),
+        "AWS could not fetch the keys of $issuer in time",
+        why="AWS fetches them itself, from the internet.",
+        check="fetch $issuer/.well-known/openid-configuration, and the keys it names, from outside of your network.",
+        mend="open these two addresses to the internet; for github.com, run the job again.",
+        weigh=certain,
+    ),
+    Cause(
+        "rejected-claim",
+        Symptom("The identity provider rejected the token (IDPRejectedClaim)", "IDPRejectedClaim"),
+        "The issuer says that the token is no longer good",
+        why="AWS says this of tokens that have expired or were revoked.",
+        check="compare the runner's clock with the right time.",
+        mend="run the job again.",
+        weigh=certain,
+    ),
     # --- the trust policy does not let the token in
     Cause(
         "denied",
         NOT_TRUSTED,
         "A Deny in the trust policy stops this run",
         why="a statement with the effect Deny fits this token, and a Deny goes before every Allow.",
-        check="look at statement $statement of $policy_file.",
+        check="look at statement $statement (counted from 0) of $policy_file.",
         mend="narrow its conditions, so that they leave this run out, or take it away.",
         weigh=judged(proven(_denies), never),
     ),
@@ -355,7 +381,7 @@ CAUSES = (
         "The subject has ids, and the policy probably has names only",
         why="repositories that were created, renamed or transferred after 15 July 2026 have the ids of owner and "
         "repository in `sub`, so that a policy with the names alone no longer fits.",
-        check=f"look for the part `@` in the policy's condition on sub: {_SHOW}",
+        check=f"look for an @ in the policy's condition on sub: {_SHOW}",
         mend=f"{_STATEMENT}: it has the `sub` with ids.",
         weigh=judged(proven(_wants_names), likely(_is_immutable)),
     ),
@@ -378,6 +404,16 @@ CAUSES = (
         weigh=judged(proven(_wants_other_context("pull_request")), likely(_has_context("pull_request"))),
     ),
     Cause(
+        "merge-queue",
+        NOT_TRUSTED,
+        "The run is for a merge queue, whose branches have names of their own",
+        why="a merge queue tests each group of pull requests on a branch that it makes for them, so `sub` ends in "
+        "$context.",
+        check=f"look whether the policy's condition on sub has gh-readonly-queue: {_SHOW}",
+        mend=f"{_STATEMENT}: it is for all branches of this queue. What runs there is not merged yet.",
+        weigh=judged(proven(_wants_other_context(_QUEUE)), likely(_has_context(_QUEUE))),
+    ),
+    Cause(
         "tag",
         NOT_TRUSTED,
         "The run is for a tag, not for a branch",
@@ -397,59 +433,20 @@ CAUSES = (
         weigh=judged(proven(_wants_other_letters), likely(_has_capitals)),
     ),
     Cause(
-        "reusable-workflow",
-        NOT_TRUSTED,
-        "The job is in a reusable workflow",
-        why="`sub` names the repository that calls, but job_workflow_ref the called file with its ref: "
-        "$job_workflow_ref.",
-        check=f"look whether the policy has a condition on job_workflow_ref, and which file and ref it names: {_SHOW}",
-        mend="let the condition name this file and ref (StringLike with @* at its end allows every ref), or "
-        f"{_STATEMENT}, which has none.",
-        weigh=judged(proven(_wants_other_workflow), likely(_is_reusable)),
-    ),
-    Cause(
-        "policy-audience",
-        NOT_TRUSTED,
-        "The policy's condition on aud names another audience",
-        why="the token is for the audience $aud: the identity provider lists it, but the role's trust policy may not.",
-        check=f"look at the policy's condition on aud: {_SHOW}",
-        mend=f"{_STATEMENT}, or set the input audience to what the policy names.",
-        weigh=judged(proven(_wants_other_audience), likely(_has_other_audience)),
-    ),
-    Cause(
-        "other-provider",
-        NOT_TRUSTED,
-        "The policy's Principal is another identity provider",
-        why="the token is from $issuer, so Principal.Federated must be $provider: the same host and path, account and "
-        "partition, and no https:// in it.",
-        check=f"compare Principal.Federated with it: {_SHOW}",
-        mend=f"{_STATEMENT}.",
-        weigh=judged(proven(_names_another_provider), likely(_is_of_another_issuer)),
-    ),
-    Cause(
-        "action",
-        NOT_TRUSTED,
-        "The policy does not allow the action",
-        why="no statement allows sts:AssumeRoleWithWebIdentity; sts:AssumeRole is another action.",
-        check=f"look at Action: {_SHOW}",
-        mend=f"{_STATEMENT}.",
-        weigh=judged(proven(_names_no_such_action), never),
-    ),
-    Cause(
         "condition-key",
         NOT_TRUSTED,
         "The policy asks for something that AWS does not find in the token",
         why="a condition on a key that is absent does not hold. AWS makes keys of only some claims (actor, actor_id, "
         "enterprise_id, environment, job_workflow_ref, ref, repository, repository_id, repository_owner_id, workflow, "
         "besides aud and sub), and a key that is misspelt is absent too.",
-        check="python -m py_aws_oidc trust check names such keys.",
+        check="in a clone of this action: cd src && python3 -m py_aws_oidc trust check POLICY --sub $sub --aud $aud",
         mend=f"correct the key, or {_STATEMENT}.",
         weigh=judged(proven(_asks_for_what_is_not_there), never),
     ),
     Cause(
         "condition",
         NOT_TRUSTED,
-        "The policy names another repository, branch or environment",
+        "The policy's conditions name something else: another repository, branch or environment, say",
         why="the trust policy must allow exactly what the token says.",
         check=f"compare the policy's conditions with it letter by letter: {_SHOW}",
         mend=f"if this run is meant to have the role, {_STATEMENT}.",
@@ -471,9 +468,62 @@ CAUSES = (
         "The subject has names only, and the policy has ids",
         why="a `sub` has the ids of owner and repository only in repositories created, renamed or transferred "
         "after 15 July 2026, or where somebody has switched it on.",
-        check=f"look for the part `@` in the policy's condition on sub: {_SHOW}",
+        check=f"look for an @ in the policy's condition on sub: {_SHOW}",
         mend=f"{_STATEMENT} in the form for both.",
         weigh=judged(proven(_wants_ids), lambda evidence: Weight.POSSIBLE if _is_by_names(evidence) else None),
+    ),
+    Cause(
+        "reusable-workflow",
+        NOT_TRUSTED,
+        "The job is in a reusable workflow",
+        why="`sub` names the repository that calls, but job_workflow_ref the called file with its ref: "
+        "$job_workflow_ref.",
+        check=f"look whether the policy has a condition on job_workflow_ref, and which file and ref it names: {_SHOW}",
+        mend="let the condition name this file and ref (StringLike with @* at its end allows every ref), or "
+        f"{_STATEMENT}, which has none.",
+        weigh=judged(
+            proven(lambda evidence: any(evidence.wanted("job_workflow_ref")) and _is_reusable(evidence)),
+            lambda evidence: Weight.POSSIBLE if _is_reusable(evidence) else None,
+        ),
+    ),
+    Cause(
+        "called-workflow",
+        NOT_TRUSTED,
+        "The policy wants the job to be in another workflow file",
+        why="the policy has a condition on job_workflow_ref, and this job is in $job_workflow_ref.",
+        check=f"look which file and ref the condition names: {_SHOW}",
+        mend=f"call the file that it names as a reusable workflow, or {_STATEMENT}.",
+        weigh=judged(
+            proven(lambda evidence: any(evidence.wanted("job_workflow_ref")) and not _is_reusable(evidence)), never
+        ),
+    ),
+    Cause(
+        "policy-audience",
+        NOT_TRUSTED,
+        "The policy's condition on aud names another audience",
+        why="the token is for the audience $aud: the identity provider lists it, but the role's trust policy may not.",
+        check=f"look at the policy's condition on aud: {_SHOW}",
+        mend=f"{_STATEMENT}, or set the input audience to what the policy names.",
+        weigh=judged(proven(_wants_other_audience), likely_or_possible(_has_other_audience)),
+    ),
+    Cause(
+        "other-provider",
+        NOT_TRUSTED,
+        "The policy's Principal is another identity provider",
+        why="the token is from $issuer, so Principal.Federated must be $provider: the same host and path, account and "
+        "partition, and no https:// in it.",
+        check=f"compare Principal.Federated with it: {_SHOW}",
+        mend=f"{_STATEMENT}.",
+        weigh=judged(proven(_names_another_provider), likely_or_possible(_is_of_another_issuer)),
+    ),
+    Cause(
+        "action",
+        NOT_TRUSTED,
+        "The policy does not allow the action",
+        why="no statement allows sts:AssumeRoleWithWebIdentity; sts:AssumeRole is another action.",
+        check=f"look at Action: {_SHOW}",
+        mend=f"{_STATEMENT}.",
+        weigh=judged(proven(_names_no_such_action), possible),
     ),
     Cause(
         "wildcard",

@@ -25,22 +25,24 @@ SHOWN = (
     "job_workflow_ref",
     "runner_environment",
 )
+ABSENT = "(not in the token)"
 _SUBJECT = re.compile(
     r"repo:(?P<owner>[\w-]+)(?:@(?P<owner_id>[0-9]+))?/(?P<name>[\w.-]+)(?:@(?P<repository_id>[0-9]+))?"
-    r":(?P<context>pull_request|(?:environment|ref):.+)",
-    re.ASCII | re.DOTALL,
+    r":(?P<context>pull_request|(?:environment|ref):[^:]+)",  # a colon in a name is written as %3A
+    re.ASCII,
 )
 
 
 def said(claims: Mapping[str, Any]) -> dict[str, str]:
     """What the token says under each name that matters."""
-    return {name: str(claims.get(name, "(not in the token)")) for name in SHOWN}
+    return {name: str(claims.get(name, ABSENT)) for name in SHOWN}
 
 
 def lines(claims: Mapping[str, Any], now: datetime) -> list[str]:
     """One line a claim, and how many seconds the token is still good; never the token."""
     width = max(map(len, SHOWN))
-    shown = [f"{name:<{width}}  {value}" for name, value in said(claims).items()]
+    # A value is one line, so that none can look like another claim.
+    shown = [f"{name:<{width}}  {' '.join(value.splitlines())}" for name, value in said(claims).items()]
     return [*shown, f"{'expires':<{width}}  in {claims['exp'] - now.timestamp():.0f} s"]
 
 

@@ -13,7 +13,6 @@ from py_aws_oidc.aws.errors import Refused
 from py_aws_oidc.explain import trust
 from py_aws_oidc.explain.claims import Subject
 
-GITHUB = "https://token.actions.githubusercontent.com"
 EXCHANGE = "sts:AssumeRoleWithWebIdentity"
 
 
@@ -36,11 +35,21 @@ class Evidence:
     region: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict)
     policy_file: PolicyFile | None = None
+    session_name: str = "GitHubActions"
+    gives_external_id: bool = False
+    tags_session: bool = True
 
     @cached_property
     def subject(self) -> Subject | None:
         """The parts of `sub`, if it is as GitHub writes it by itself."""
         return Subject.parse(str(self.claims.get("sub", "")))
+
+    @property
+    def token_audience(self) -> str:
+        """The audience that the token is for: the one asked for, unless it is somebody else's token."""
+        said = self.claims.get("aud", self.audience)
+        audiences = said if isinstance(said, list) else [said]
+        return self.audience if self.audience in audiences else str(next(iter(audiences), self.audience))
 
     @property
     def issuer(self) -> str:
@@ -78,7 +87,7 @@ class Evidence:
         return self._decide(claims).allowed
 
     def _decide(self, instead: Mapping[str, str]) -> trust.Decision:
-        context = trust.context_of({**self.claims, **instead}, self.provider)
+        context = trust.context_of({**self.claims, **instead}, self.provider, session_name=self.session_name)
         policy = self.policy_file.document if self.policy_file else {}
         return trust.evaluate(policy, principal=self.provider_arn, action=EXCHANGE, context=context)
 
@@ -101,12 +110,20 @@ class Evidence:
             if test.key.lower() == f"{self.provider}:{claim}".lower():
                 yield from test.wanted
 
-    def contexts_wanted(self) -> Iterator[str]:
+    @cached_property
+    def nearest(self) -> Subject | None:
+        """The subject that the policy would allow in place of the token's, as near to it as there is one."""
+        others = self._others(self.subject) if self.subject and self.decision else ()
+        return next((other for other in others if other != self.subject and self.would_allow(sub=str(other))), None)
+
+    def _others(self, subject: Subject) -> Iterator[Subject]:
+        ids = [str(self.claims.get(name, "")) for name in ("repository_owner_id", "repository_id")]
+        forms = [subject, subject.by_ids(*ids) if not subject.is_immutable and all(ids) else subject.by_names()]
+        for context in (subject.context, *self._contexts_wanted()):
+            yield from (replace(form, context=context) for form in forms)
+
+    def _contexts_wanted(self) -> Iterator[str]:
         """What the policy has for the last part of `sub`, with something plain for each wildcard."""
         for sub in self.wanted("sub"):
-            if match := re.search(r":((?:ref|environment):.*|pull_request)\Z", sub, re.DOTALL):
+            if match := re.search(r":((?:ref|environment):[^:]*|pull_request)\Z", sub):
                 yield re.sub(r"[*?]", "x", match[1])
-
-    def with_context(self, context: str) -> str:
-        """The `sub` with another last part."""
-        return str(replace(self.subject, context=context)) if self.subject else context

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Literal
 
 from py_aws_oidc.explain import trust
-from py_aws_oidc.explain.trust import GITHUB_CLAIM_KEYS, has_wildcard, is_github, like, provider_of
+from py_aws_oidc.explain.trust import GITHUB, GITHUB_CLAIM_KEYS, has_wildcard, is_github, like, listed, provider_of
 
 Severity = Literal["error", "warning"]
 
@@ -46,7 +46,7 @@ def findings(policy: Mapping[str, Any]) -> list[Finding]:
     found: list[Finding] = []
     for statement in statements:
         lets_in = statement.allows and statement.is_for_web_identity
-        for rule in STATEMENT_RULES if lets_in else ():
+        for rule in (*STATEMENT_RULES, *(ALLOW_STATEMENT_RULES if lets_in else ())):
             found += rule(statement)
         for line in statement.lines:
             for line_rule in (*LINE_RULES, *(line_rules if lets_in else ())):
@@ -72,8 +72,7 @@ class _Line:
     def read(cls, where: str, operator: str, key: str, values: Any) -> _Line:  # noqa: ANN401 - of a JSON document
         quantifier, _, name = operator.rpartition(":")
         kind = name.removesuffix("IfExists")
-        many = tuple(str(value) for value in (values if isinstance(values, list) else [values]))
-        return cls(f"{where}.Condition.{operator}.{key}", quantifier, kind, kind != name, key, many)
+        return cls(f"{where}.Condition.{operator}.{key}", quantifier, kind, kind != name, key, listed(values))
 
     @property
     def provider(self) -> str:
@@ -95,6 +94,7 @@ class _Line:
 class _Statement:
     where: str
     allows: bool
+    is_for_others: bool
     principal: Any
     federated: tuple[str, ...]
     actions: tuple[str, ...]
@@ -103,14 +103,19 @@ class _Statement:
     @classmethod
     def read(cls, where: str, statement: Mapping[str, Any]) -> _Statement:
         principal = statement.get("Principal", {})
-        federated = principal.get("Federated", ()) if isinstance(principal, Mapping) else ()
-        lines = (
-            _Line.read(where, operator, key, values)
-            for operator, keys in statement.get("Condition", {}).items()
-            for key, values in keys.items()
+        return cls(
+            where,
+            statement["Effect"] == "Allow",
+            "NotPrincipal" in statement,
+            principal,
+            trust.federated(principal),
+            listed(statement.get("Action", ())),
+            tuple(
+                _Line.read(where, operator, key, values)
+                for operator, keys in statement.get("Condition", {}).items()
+                for key, values in keys.items()
+            ),
         )
-        allows = statement["Effect"] == "Allow"
-        return cls(where, allows, principal, _many(federated), _many(statement.get("Action", ())), tuple(lines))
 
     @property
     def is_for_web_identity(self) -> bool:
@@ -126,13 +131,14 @@ class _Statement:
         """The lines that name what one of these claims may be."""
         return [line for line in self.lines if line.names(*claims)]
 
+    @property
+    def holds_on(self) -> bool:
+        """Whether a condition holds on to the repository or its owner, so that the subject need not do it."""
+        return any(not any(map(has_wildcard, line.values)) for line in self.about(*_PINS))
+
 
 _StatementRule = Callable[[_Statement], Iterable[Finding]]
 _LineRule = Callable[[_Statement, _Line], Iterable[Finding]]
-
-
-def _many(values: str | Sequence[str]) -> tuple[str, ...]:
-    return (values,) if isinstance(values, str) else tuple(values)
 
 
 # The providers that IAM knows without an ARN ("AWS JSON policy elements: Principal").
@@ -144,7 +150,7 @@ def _is_oidc(federated: str) -> bool:
 
 
 def _is_shared(provider: str) -> bool:
-    return provider == "token.actions.githubusercontent.com"
+    return provider == provider_of(GITHUB)
 
 
 def _writes_subjects_of_github(provider: str) -> bool:
@@ -152,6 +158,18 @@ def _writes_subjects_of_github(provider: str) -> bool:
 
 
 # --- rules on a whole statement
+
+
+def _not_principal(statement: _Statement) -> Iterator[Finding]:
+    # The User Guide once allowed it in trust policies ("NotPrincipal"), so roles may have it still.
+    if statement.is_for_others:
+        yield Finding(
+            "error" if statement.allows else "warning",
+            f"{statement.where}.NotPrincipal",
+            ("It lets in everybody but those it names. " if statement.allows else "")
+            + "IAM supports no NotPrincipal in trust policies.",
+            "name whom you mean as Principal.",
+        )
 
 
 def _no_audience(statement: _Statement) -> Iterator[Finding]:
@@ -166,16 +184,21 @@ def _no_audience(statement: _Statement) -> Iterator[Finding]:
 
 
 def _no_subject(statement: _Statement) -> Iterator[Finding]:
+    shared = any(map(_is_shared, statement.providers))
     # IAM takes job_workflow_ref in the place of sub.
-    if not statement.about("sub", "job_workflow_ref"):
-        shared = any(map(_is_shared, statement.providers))
-        yield Finding(
-            "error",
-            f"{statement.where}.Condition",
-            "No condition says which subjects may come in, so every repository "
-            + ("on GitHub may; IAM refuses to save such a policy." if shared else "of this issuer may."),
-            "add the key PROVIDER:sub, like repo:OWNER/NAME:ref:refs/heads/main, to StringEquals.",
-        )
+    if statement.about("sub", "job_workflow_ref") or (statement.holds_on and not shared):
+        return
+    others = [line for line in statement.lines if line.claim != "aud" and not re.search("Not|Null", line.kind)]
+    what = "No condition is on the subject, which names the repository"
+    if not others:
+        who = "on GitHub" if shared else "of this issuer"
+        what = f"No condition says which subjects may come in, so every repository {who} may"
+    yield Finding(
+        "warning" if others and not shared else "error",
+        f"{statement.where}.Condition",
+        f"{what}; IAM refuses to save such a policy." if shared else f"{what}.",
+        "add the key PROVIDER:sub, like repo:OWNER/NAME:ref:refs/heads/main, to StringEquals.",
+    )
 
 
 def _principal(statement: _Statement) -> Iterator[Finding]:
@@ -250,7 +273,7 @@ def _key(statement: _Statement, line: _Line) -> Iterator[Finding]:
 
 def _wrong_key(statement: _Statement, line: _Line) -> Iterator[tuple[str, str]]:
     provider, claim = line.provider.strip().lower(), line.claim.strip()
-    expected = next(iter(statement.providers), "token.actions.githubusercontent.com")
+    expected = next(iter(statement.providers), provider_of(GITHUB))
     known = ("aud", "sub", *(GITHUB_CLAIM_KEYS if is_github(provider) else ()))
     if provider in {"aws", "sts"}:
         meant = _nearest(line.key, STS_KEYS, cutoff=0.75)  # it may be a new one
@@ -302,10 +325,8 @@ def _open_audience(_: _Statement, line: _Line) -> Iterator[Finding]:
 
 def _open_subject(statement: _Statement, line: _Line) -> Iterator[Finding]:
     """What a pattern of subjects lets in, by what it has before the first wildcard."""
-    # Where another condition holds on to the repository or its owner, the subject need not do it.
-    if any(not any(map(has_wildcard, pin.values)) for pin in statement.about(*_PINS)):
-        return
-    for value in line.values if line.names("sub") and line.kind == "StringLike" else ():
+    judged = line.names("sub") and line.kind == "StringLike" and not statement.holds_on
+    for value in line.values if judged else ():
         fixed = _fixed(value)
         for severity, what, fix in _lets_in(fixed, line.provider) if fixed != value else ():
             yield Finding(severity, line.where, f"{value!r} {what}", fix)
@@ -341,32 +362,39 @@ def _lets_in(fixed: str, provider: str) -> Iterator[tuple[Severity, str, str]]:
             yield "warning", f"fits more than one repository of {owner}, and those that are yet to be made.", whole
 
 
-def _misspelt_subject(_: _Statement, line: _Line) -> Iterator[Finding]:
-    """What GitHub never writes behind the repository ("OpenID Connect reference", "Example subject claims")."""
-    for value in line.values if line.names("sub") and _writes_subjects_of_github(line.provider) else ():
-        fixed = _fixed(value) if line.kind == "StringLike" else value
-        kind, colon, name = re.sub(r"^repo:[^/:]+/[^/:]+:", "", fixed).partition(":")
-        context = kind + colon + name
-        if kind in {"ref", "branch", "tag"} or kind.startswith("refs/"):
-            if not any(context.startswith(ref) or (fixed != value and ref.startswith(context)) for ref in _REFS):
-                yield Finding(
-                    "error",
-                    line.where,
-                    f"{value!r} does not have the ref as GitHub writes it.",
-                    "write ref:refs/heads/BRANCH or ref:refs/tags/TAG behind the repository.",
-                )
-        elif kind == "environment" and ":" in name and name.split(":")[1] not in _CLAIMS:
+def _open_workflow(statement: _Statement, line: _Line) -> Iterator[Finding]:
+    """What job_workflow_ref lets in where nothing says who may call the workflow."""
+    called = line.names("job_workflow_ref") and is_github(line.provider)
+    for value in line.values if called and not statement.about("sub") and not statement.holds_on else ():
+        if line.kind == "StringLike" and has_wildcard(value) and _fixed(value).count("/") < _SLASHES:
             yield Finding(
                 "error",
                 line.where,
-                f"{value!r} has a colon in the environment's name, where GitHub writes %3A.",
-                f"write environment:{name.replace(':', '%3A')}.",
+                f"{value!r} fits workflows of more than one repository, and no condition is on the subject, so "
+                "strangers may come in.",
+                "write owner, repository and file out, like octo-org/octo-repo/.github/workflows/deploy.yml@*, and add "
+                "the key PROVIDER:sub.",
             )
+        else:
+            yield Finding(
+                "warning",
+                line.where,
+                f"{value!r} says which reusable workflow runs, but nothing says who calls it; everybody on GitHub can "
+                "call one of a public repository.",
+                "add the key PROVIDER:sub, or PROVIDER:repository_owner_id.",
+            )
+
+
+def _misspelt_subject(_: _Statement, line: _Line) -> Iterator[Finding]:
+    for value in line.values if line.names("sub") and _writes_subjects_of_github(line.provider) else ():
+        for what, fix in _misspellings(value):
+            yield Finding("error", line.where, f"{value!r} {what}", fix)
 
 
 def _only_names(_: _Statement, line: _Line, by_ids: set[str]) -> Iterator[Finding]:
     for value in line.values if line.names("sub") and is_github(line.provider) else ():
-        if re.match(r"repo:[^/:@*?]+/[^/:@]*(?::|$)", value) and value not in by_ids:
+        names = re.match(r"repo:[^/:@*?]+/[^/:@]*(?::|$)", value)
+        if names and value not in by_ids and not any(_misspellings(value)):
             yield Finding(
                 "warning",
                 line.where,
@@ -379,13 +407,16 @@ def _only_names(_: _Statement, line: _Line, by_ids: set[str]) -> Iterator[Findin
 # --- the tables
 
 
-STATEMENT_RULES: tuple[_StatementRule, ...] = (
+STATEMENT_RULES: tuple[_StatementRule, ...] = (_not_principal,)
+"""What is asked of every statement."""
+
+ALLOW_STATEMENT_RULES: tuple[_StatementRule, ...] = (
     _principal,
     _action,
     _no_audience,
     _no_subject,
 )
-"""What is asked of a statement that lets tokens in."""
+"""What is asked besides of those that let tokens in."""
 
 LINE_RULES: tuple[_LineRule, ...] = (
     _operator,
@@ -400,6 +431,7 @@ ALLOW_LINE_RULES: tuple[_LineRule, ...] = (
     _if_exists,
     _open_audience,
     _open_subject,
+    _open_workflow,
     _misspelt_subject,
 )
 """What is asked besides of those that let tokens in."""
@@ -418,7 +450,7 @@ STS_KEYS = ("sts:ExternalId", "sts:RoleSessionName", "sts:SourceIdentity", "sts:
 """Service Authorization Reference, "Condition keys for AWS Security Token Service"; those of trust policies."""
 
 _PINS = ("repository", "repository_id", "repository_owner_id")
-_REFS = ("ref:refs/heads/", "ref:refs/tags/", "ref:refs/pull/")
+_SLASHES = 2  # behind the owner and behind the repository, in job_workflow_ref
 _ELSE = f"sub, or one of {', '.join(GITHUB_CLAIM_KEYS)}"
 _ONLY_IN_TOKENS = {
     **dict.fromkeys(("base_ref", "event_name", "head_ref", "job_workflow_sha", "jti", "ref_type", "run_id"), _ELSE),
@@ -429,7 +461,57 @@ _ONLY_IN_TOKENS = {
     "workflow_ref": "job_workflow_ref",
 }
 """Claims of GitHub's tokens ("OpenID Connect reference") that are no condition keys, and what to use instead."""
-_CLAIMS = {*GITHUB_CLAIM_KEYS, *_ONLY_IN_TOKENS}
+
+_REFS = ("refs/heads/", "refs/tags/", "refs/pull/")
+# With a wildcard in it, a ref is right as far as the wildcard.
+_REF = "|".join([*_REFS, *(f"{ref[:length]}[*?]" for ref in _REFS for length in range(len(ref)))])
+_CLAIM = "|".join([*GITHUB_CLAIM_KEYS, *_ONLY_IN_TOKENS])
+_BEHIND = r"(?:(?:repo:)?[^/:*?]+/[^/:*?]+:)?"  # a wildcard before the context can stand for a part of it
+MISSPELT = (
+    (
+        r"(?:repo:)?(?:https?://|git@|github\.com/)",
+        "has the repository's address in it, where GitHub writes owner and name.",
+        "write repo:OWNER/NAME: and what the job runs for.",
+    ),
+    (
+        r"[^/:*?]+/[^/:*?]+(?::|$)",
+        "does not begin with repo:, as GitHub's subjects do.",
+        "write repo: in front of it.",
+    ),
+    (
+        r"(?:repo:)?[^/:*?]+/[^/:*?]+:?$",
+        "ends behind the repository, where GitHub writes what the job runs for, unless the subject is customised.",
+        "write :ref:refs/heads/BRANCH, :environment:NAME or :pull_request behind the repository.",
+    ),
+    (
+        rf"{_BEHIND}(?!ref:(?:{_REF}))(?i:refs?[:/]|heads/|branch(?:es)?:|tags?:)",
+        "does not have the ref as GitHub writes it.",
+        "write ref:refs/heads/BRANCH or ref:refs/tags/TAG behind the repository.",
+    ),
+    (
+        rf"{_BEHIND}(?!pull_request(?::|$))(?i:pull[-_]?requests?)(?::|$)",
+        "does not have the pull request as GitHub writes it.",
+        "write pull_request behind the repository, and nothing more.",
+    ),
+    (
+        rf"{_BEHIND}(?!environment:)(?i:env(?:ironments?)?):",
+        "does not have the environment as GitHub writes it.",
+        "write environment:NAME behind the repository, with a small e.",
+    ),
+    (
+        rf"{_BEHIND}environment:[^:*?]*:(?![^:]*[*?]|(?:{_CLAIM})(?::|$))",
+        "has a colon in the environment's name, where GitHub writes %3A.",
+        "write %3A for the colon, like environment:a%3Ab.",
+    ),
+)
+"""What GitHub never writes in a subject, as a pattern of how it begins; what is wrong with it, and the right form.
+
+"OpenID Connect reference", "Example subject claims".
+"""
+
+
+def _misspellings(value: str) -> Iterator[tuple[str, str]]:
+    return ((what, fix) for pattern, what, fix in MISSPELT if re.match(pattern, value))
 
 
 def _nearest(name: str, known: Sequence[str], cutoff: float = 0.6) -> str:
@@ -439,7 +521,7 @@ def _nearest(name: str, known: Sequence[str], cutoff: float = 0.6) -> str:
 
 
 def _fixed(pattern: str) -> str:
-    """What stands before the first wildcard."""
+    """What stands before the first wildcard, as Version 2012-10-17 reads it; before that `${*}` has one in it."""
     wildcards = (match.start() for match in re.finditer(r"\$\{[*?$]\}|[*?]", pattern) if match[0] in {"*", "?"})
     return pattern[: next(wildcards, len(pattern))]
 

@@ -16,6 +16,7 @@ def code(value: str) -> str:
 
 def text(words: str) -> str:
     """The words as they are, line by line."""
+    words = "\n".join(map(_visible, words.split("\n")))
     # At the beginning of a line a hyphen makes a list.
     escaped = re.sub(r"[^0-9A-Za-z \n.,:;/()'-]|(?<![^\n])-", lambda found: f"&#{ord(found[0])};", words)
     indented = re.sub("^ +", lambda found: "&nbsp;" * len(found[0]), escaped, flags=re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -12,7 +13,9 @@ from py_aws_oidc.aws.arn import AssumedRole
 from py_aws_oidc.aws.errors import spoken
 from py_aws_oidc.explain import claims, trust
 from py_aws_oidc.explain.causes import Cause, Weight, ranked
-from py_aws_oidc.explain.evidence import EXCHANGE, Evidence
+from py_aws_oidc.explain.claims import Subject
+from py_aws_oidc.explain.evidence import EXCHANGE, Evidence, PolicyFile
+from py_aws_oidc.explain.findings import findings
 from py_aws_oidc.explain.markdown import code, fenced
 from py_aws_oidc.explain.statements import as_json, literal, policy, statement
 from py_aws_oidc.failure import Failure
@@ -25,7 +28,7 @@ _LEADS = {
 }
 
 
-_MOST_VALUES = 5  # of a condition, in one line of the log
+_MOST_VALUES, _MOST_CHARACTERS = 5, 300  # of a condition, in one line of the log
 
 
 def explain(evidence: Evidence) -> Failure:
@@ -43,9 +46,9 @@ def explain(evidence: Evidence) -> Failure:
         f"AWS refused {refused.operation}{f' for {evidence.role.arn}' if evidence.role else ''}: "
         f"{spoken(refused.code, refused.message, refused.status)}",
         why=f"{compared}{judgement}{_LEADS[weight]} {_filled(first.title, said)}. "
-        f"{_sentence(_filled(first.why, said))}",
-        fix=f"\nTo check: {_filled(first.check, said)}\nTo mend: {_filled(first.mend, said)}\n"
-        f"{others}The job's summary has all that is known, ready to copy.",
+        f"{sentence(_filled(first.why, said))}",
+        fix=f"to check, {_filled(first.check, said)}\nTo mend it, {_filled(first.mend, said)}\n"
+        f"{others}The summary on the page of the job has all that is known, ready to copy.",
         kind=refused.kind,
         retry_after=refused.retry_after,
     )
@@ -63,7 +66,7 @@ def words(evidence: Evidence) -> dict[str, str]:
         "role": role.arn if role else "(no role)",
         "role_name": role.name if role else "(no role)",
         "account": role.account if role else "(unknown)",
-        "audience": evidence.audience,
+        "audience": evidence.token_audience,
         "seconds": str(evidence.seconds),
         "region": evidence.region,
         "provider": evidence.provider_arn,
@@ -79,7 +82,8 @@ def words(evidence: Evidence) -> dict[str, str]:
     }
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """The text with a capital at its beginning."""
     return text[:1].upper() + text[1:]
 
 
@@ -93,11 +97,20 @@ def _judgement(evidence: Evidence) -> Iterator[str]:
         return
     if evidence.decision is None:
         yield f"{evidence.policy_file.name} cannot be compared with the token here: {evidence.not_judged}.\n"
+        yield from _faults(evidence.policy_file)
         return
     result = "allows" if evidence.decision.allowed else "refuses"
     yield f"{evidence.policy_file.name} {result} this token:\n"
     for verdict in evidence.decision.verdicts:
         yield f"- {spoken_verdict(verdict)}\n"
+    yield from _faults(evidence.policy_file)
+
+
+def _faults(file: PolicyFile) -> Iterator[str]:
+    """What is wrong with the policy whatever the token says, if that is more than a matter of taste."""
+    for finding in findings(file.document):
+        if finding.severity == "error":
+            yield f"- {finding.where}: {finding.what} To mend it, {finding.fix}\n"
 
 
 def spoken_verdict(verdict: trust.Verdict) -> str:
@@ -109,7 +122,8 @@ def spoken_verdict(verdict: trust.Verdict) -> str:
         *([] if verdict.principal_fits else ["Principal is another one"]),
         *([] if verdict.action_fits else [f"Action is not {EXCHANGE}"]),
         *(
-            f"{test.operator} {test.key} wants {_any_of(test.wanted)}, and the token says {_any_of(test.given)}"
+            f"{test.operator} {test.key} wants {_any_of(test.wanted)}, and the "
+            f"{'request' if test.key.lower().startswith('sts:') else 'token'} says {_any_of(test.given)}"
             for test in verdict.tests
             if not test.holds
         ),
@@ -119,7 +133,8 @@ def spoken_verdict(verdict: trust.Verdict) -> str:
 
 def _any_of(values: tuple[str, ...]) -> str:
     # Nothing of it is secret: policies and subjects are for comparing, letter by letter.
-    shown = " or ".join(map(repr, values[:_MOST_VALUES])) or "nothing"
+    cut = (f"{value[:_MOST_CHARACTERS]}..." if len(value) > _MOST_CHARACTERS else value for value in values)
+    shown = " or ".join(map(repr, itertools.islice(cut, _MOST_VALUES))) or "nothing"
     return f"{shown} or one of {len(values) - _MOST_VALUES} more" if len(values) > _MOST_VALUES else shown
 
 
@@ -161,20 +176,28 @@ def statements(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
 
     def policy_for(*subjects: str, **conditions: str) -> Mapping[str, Any]:
-        return policy(statement(evidence.provider_arn, evidence.audience, subjects, **conditions))
+        return policy(statement(evidence.provider_arn, evidence.token_audience, subjects, **conditions))
 
-    form = "" if subject is None else " (with ids)" if subject.is_immutable else " (with names)"
-    yield f"By the subject of this run{form}", policy_for(literal(sub))
+    if not subject:
+        yield "By the subject of this run", policy_for(literal(sub))
+        return
+
+    def pattern(form: Subject) -> str:
+        # A merge queue's branch is never there again, but the queue's next ones are.
+        return re.sub(r"(:ref:refs/heads/gh-readonly-queue/.+/)pr-[^/]*\Z", r"\1*", literal(str(form)))
+
+    form = "with ids" if subject.is_immutable else "with names"
+    yield f"By the subject of this run ({form})", policy_for(pattern(subject))
     owner_id, repository_id = (str(evidence.claims.get(f"repository{part}_id", "")) for part in ("_owner", ""))
     if not (owner_id and repository_id and trust.is_github(evidence.provider)):
         return
-    if subject:
-        forms = (literal(str(form)) for form in (subject.by_names(), subject.by_ids(owner_id, repository_id)))
-        yield "By both forms of the subject, with names and with ids", policy_for(*forms)
-        yield (
-            "By the repository's id, which outlives a new name (IAM may want the owner spelt out in sub)",
-            policy_for(f"repo:*:{literal(subject.context)}", repository_id=repository_id),
-        )
+    forms = [subject.by_names(), subject.by_ids(owner_id, repository_id)]
+    yield "By both forms of the subject, with names and with ids", policy_for(*map(pattern, forms))
+    whatever = [re.sub(r"/[^/:]+:", "/*:", pattern(form), count=1) for form in forms]
+    yield (
+        "By the repository's id, which outlives a new name of the repository",
+        policy_for(*whatever, repository_id=repository_id),
+    )
 
 
 def _for_caller(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -184,5 +207,8 @@ def _for_caller(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
         with suppress(ValueError):
             session = AssumedRole.parse(arn)
             arn = f"arn:{arn.split(':')[1]}:iam::{session.account}:role/{session.role}"
-        allow = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
-        yield "By the caller (a role's path, if it has one, must be added before its name)", policy(allow)
+        actions = ["sts:AssumeRole", "sts:TagSession"] if evidence.tags_session else "sts:AssumeRole"
+        external = {"Condition": {"StringEquals": {"sts:ExternalId": "YOUR-EXTERNAL-ID"}}}
+        allow = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": actions}
+        title = "By the caller (a role's path, if it has one, must be added before its name)"
+        yield title, policy(allow | (external if evidence.gives_external_id else {}))

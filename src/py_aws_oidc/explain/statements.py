@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from py_aws_oidc.explain.trust import GITHUB_CLAIM_KEYS, has_wildcard, is_github, provider_of
+from py_aws_oidc.explain.trust import GITHUB_CLAIM_KEYS, has_wildcard, is_github, is_sid, provider_of
 from py_aws_oidc.quoting import quoted
 
 
@@ -28,7 +28,7 @@ def statement(
     provider = provider_of(provider_arn)
     if not subjects:
         raise ValueError("a statement without a subject would let every repository in")
-    if not re.fullmatch(r"[A-Za-z0-9]*", sid):
+    if not is_sid(sid):
         raise ValueError(f"{quoted(sid)} is not a Sid; one has letters and digits only")
     for name in claims:
         if name not in GITHUB_CLAIM_KEYS or not is_github(provider):

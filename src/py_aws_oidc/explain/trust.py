@@ -17,6 +17,9 @@ from typing import Any, Literal, NoReturn
 
 from py_aws_oidc.quoting import quoted
 
+GITHUB = "https://token.actions.githubusercontent.com"
+"""The issuer of github.com's ID tokens ("OpenID Connect reference")."""
+
 GITHUB_CLAIM_KEYS = (
     "actor",
     "actor_id",
@@ -54,10 +57,12 @@ UNSEEN_KEYS = (
 IAM User Guide, "AWS global condition context keys".
 """
 
+MOST_CHARACTERS = 100_000
+"""Of a policy's text: many times what IAM takes, which does not count white space ("IAM and AWS STS quotas")."""
+
 _GITHUB_PROVIDER = re.compile(r"token\.actions\.(githubusercontent|[\w-]+\.ghe)\.com(/[^/]+)?", re.ASCII)
 _UNSEEN = tuple(key.lower() for key in UNSEEN_KEYS)
 _VERSIONS = ("2008-10-17", "2012-10-17")
-_MOST_CHARACTERS = 100_000  # many times what IAM takes ("IAM and AWS STS quotas"), which does not count white space
 
 _Values = tuple[str, ...]
 
@@ -124,7 +129,7 @@ def read(text: str) -> Mapping[str, Any]:
 
     Raises InvalidPolicyError for what is no policy; see `check`.
     """
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > MOST_CHARACTERS:
         raise InvalidPolicyError(f"it has {len(text)} characters, which is more than any trust policy has")
     document = _json(text.removeprefix("\ufeff"))
     for wrapping in ("Role", "AssumeRolePolicyDocument"):
@@ -152,6 +157,17 @@ def statements(policy: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
     return [(f"Statement[{index}]", one) for index, one in enumerate(many if isinstance(many, list) else [many])]
 
 
+def federated(principal: object) -> _Values:
+    """The identity providers that a Principal names."""
+    return listed(principal.get("Federated", ())) if isinstance(principal, Mapping) else ()
+
+
+def listed(values: object) -> _Values:
+    """One or many, as a tuple; a JSON boolean is spelled as JSON spells it."""
+    many = values if isinstance(values, (list, tuple)) else (values,)
+    return tuple(str(value).lower() if isinstance(value, bool) else str(value) for value in many)
+
+
 _STATEMENT = ("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition")
 _PRINCIPALS = ("AWS", "Federated", "Service", "CanonicalUser")
 
@@ -163,8 +179,8 @@ def _check_statement(statement: Any, where: str) -> None:  # noqa: ANN401 - as a
     for element in ("Principal", "Action"):
         if (element in statement) == (f"Not{element}" in statement):
             raise InvalidPolicyError(f"{where} must have either {element} or Not{element}")
-    if not isinstance(statement.get("Sid", ""), str):
-        raise InvalidPolicyError(f"{where}.Sid is {_shown(statement['Sid'])}, and not a text")
+    if not is_sid(statement.get("Sid", "")):
+        raise InvalidPolicyError(f"{where}.Sid is {_shown(statement['Sid'])}, and not only letters and digits")
     for element in ("Action", "NotAction"):
         _check_values(statement.get(element, ""), f"{where}.{element}", str)
     for element in ("Principal", "NotPrincipal"):
@@ -172,6 +188,11 @@ def _check_statement(statement: Any, where: str) -> None:  # noqa: ANN401 - as a
     for operator, keys in _object(statement.get("Condition", {}), f"{where}.Condition").items():
         for key, values in _object(keys, f"{where}.Condition.{operator}").items():
             _check_values(values, f"{where}.Condition.{operator}.{key}", (str, int, float))
+
+
+def is_sid(value: object) -> bool:
+    """Whether IAM takes this as a Sid ("IAM JSON policy elements: Sid"); other services take more."""
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9]*", value) is not None
 
 
 def _check_principal(named: Any, where: str) -> None:  # noqa: ANN401 - as above
@@ -267,7 +288,7 @@ def context_of(
 
 
 def _spelled(claim: object) -> str | list[str]:
-    return [*_listed(claim)] if isinstance(claim, list) else _listed(claim)[0]
+    return [*listed(claim)] if isinstance(claim, list) else listed(claim)[0]
 
 
 # --- evaluate
@@ -292,7 +313,7 @@ def evaluate(
     """
     check(policy)
     names = (principal,) if isinstance(principal, str) else principal
-    request = {key.lower(): _listed(value) for key, value in context.items()}
+    request = {key.lower(): listed(value) for key, value in context.items()}
     version = policy.get("Version", _VERSIONS[0])
     verdicts = tuple(
         Verdict(
@@ -319,13 +340,13 @@ def _is_principal(statement: Mapping[str, Any], names: _Values) -> bool:
     if "NotPrincipal" in statement:
         return not _is_principal({"Principal": statement["NotPrincipal"]}, names)
     named = statement["Principal"]
-    if named == "*" or "*" in _listed(named.get("AWS", ())):
+    if named == "*" or "*" in listed(named.get("AWS", ())):
         return True
     if _is_federated(names[0]):
-        return not set(names).isdisjoint(_listed(named.get("Federated", ())))
+        return not set(names).isdisjoint(federated(named))
     _, partition, _, _, account, _ = names[0].split(":", 5)
     known_as = {*names, account, f"arn:{partition}:iam::{account}:root"}
-    return not known_as.isdisjoint(_listed(named.get("AWS", ())))
+    return not known_as.isdisjoint(listed(named.get("AWS", ())))
 
 
 def _is_federated(principal: str) -> bool:
@@ -336,7 +357,7 @@ def _is_action(statement: Mapping[str, Any], action: str) -> bool:
     """Actions are case-insensitive, with `*` and `?` ("IAM JSON policy elements: Action")."""
     if "NotAction" in statement:
         return not _is_action({"Action": statement["NotAction"]}, action)
-    return any(like(action.lower(), glob.lower()) for glob in _listed(statement["Action"]))
+    return any(like(action.lower(), glob.lower()) for glob in listed(statement["Action"]))
 
 
 def _tests(
@@ -349,7 +370,7 @@ def _tests(
     for operator, keys in conditions.items():
         holds = _operator(operator)
         for key, values in keys.items():
-            wanted, given = _listed(values), request.get(key.lower(), ())
+            wanted, given = listed(values), request.get(key.lower(), ())
             if not given and key.lower().startswith(_UNSEEN):
                 raise UnsupportedPolicyError(f"condition key {key!r}, whose value only AWS knows")
             yield Test(operator, key, wanted, given, holds(given, _without_variables(wanted, version)))
@@ -373,7 +394,8 @@ def _operator(name: str) -> Callable[[_Values, _Values], bool]:
     multivalued context keys").
     """
     if name == "Null":
-        return lambda given, wanted: str(not given).lower() in wanted
+        # What IAM makes of "True" is documented neither here nor for Bool; both are read alike.
+        return lambda given, wanted: str(not given).lower() in map(str.lower, wanted)
     parts = re.fullmatch(r"(?:(ForAnyValue|ForAllValues):)?(String|Arn|Bool)(Not)?(\w*?)(IfExists)?", name)
     if parts is None or parts[2] + parts[4] not in _COMPARISONS or parts[2] + (parts[3] or "") == "BoolNot":
         raise UnsupportedPolicyError(f"condition operator {name!r}")
@@ -446,9 +468,3 @@ _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "ArnLike": _arn_like,
     "Bool": _equals_ignore_case,
 }
-
-
-def _listed(values: object) -> _Values:
-    """One or many, as a tuple; a JSON boolean is spelled as JSON spells it."""
-    many = values if isinstance(values, (list, tuple)) else (values,)
-    return tuple(str(value).lower() if isinstance(value, bool) else str(value) for value in many)
