@@ -34,6 +34,11 @@ docs: setup-demo ## The pages docs/reliability.md and docs/troubleshooting.md, f
 soak: setup-demo ## 1,000 runs against services that fail at random
 	@$(BIN)/python -m sandbox soak
 
+.PHONY: bench
+bench: setup-demo ## What a run takes, beside that of another action's REFERENCE=path/to/dist/index.js
+	@engine=$$(tools/engine find); eval "$$engine"; image=$$(tools/image 2>/dev/null); \
+	$(BIN)/python -m sandbox.bench "$$image" $(REFERENCE)
+
 .PHONY: image
 image: ## The action's image, py-aws-oidc:dev
 	@engine=$$(tools/engine find); eval "$$engine"; tools/image
@@ -58,7 +63,7 @@ check: setup ## Linters and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/run tools/*
+	$(BIN)/shellcheck .ci/run $(filter-out %.py,$(wildcard tools/*))
 	$(BIN)/actionlint
 	$(BIN)/actionlint examples/workflows/*.yml
 	$(BIN)/zizmor --offline --quiet .

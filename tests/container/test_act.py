@@ -15,6 +15,7 @@ from sandbox.world import World, github_trust
 pytestmark = pytest.mark.container
 
 ROOT = Path(__file__).parents[2]
+BASE = "debian:trixie-slim"
 ACT = Path(sysconfig.get_path("scripts")) / "act"
 WORKFLOW = """\
 on: push
@@ -37,17 +38,17 @@ jobs:
 """
 
 
-def act(folder: Path, world: World, role: str, engine: Engine, image: str) -> subprocess.CompletedProcess[str]:
-    """Run the workflow on a copy of the action, with the job's image standing for ubuntu-latest."""
+def act(folder: Path, world: World, role: str, engine: Engine) -> subprocess.CompletedProcess[str]:
+    """Run the workflow on a copy of the action, with Debian standing for ubuntu-latest."""
     for name in ("action.yml", "Dockerfile", ".dockerignore"):
         shutil.copy(ROOT / name, folder)
-    for name in ("requirements", "src"):
+    for name in ("requirements", "src", "tools"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     workflow = folder / ".github" / "workflows" / "deploy.yml"
     workflow.parent.mkdir(parents=True)
     workflow.write_text(WORKFLOW.format(role=role, sts=world.aws_url))
     request = world.issuer.start(Job())
-    options = ["--bind", "--rm", "--pull=false", "--network", "host", "--platform", f"ubuntu-latest={image}"]
+    options = ["--bind", "--rm", "--pull=false", "--network", "host", "--platform", f"ubuntu-latest={BASE}"]
     variables = {"ACTIONS_ID_TOKEN_REQUEST_URL": request.url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": request.token}
     environment = {
         "PATH": os.environ["PATH"],
@@ -67,13 +68,14 @@ def act(folder: Path, world: World, role: str, engine: Engine, image: str) -> su
     )
 
 
-def test_a_run_step_after_the_action_sees_working_credentials(tmp_path, engine, image):
+@pytest.mark.usefixtures("image")  # which makes sure of its base
+def test_a_run_step_after_the_action_sees_working_credentials(tmp_path, engine):
     folder = tmp_path / "octo-repo"
     folder.mkdir()
     with World() as world:
         role = world.create_role("deploy", trust=github_trust(world.register_provider(), Job().sub))
 
-        run = act(folder, world, role, engine, image)
+        run = act(folder, world, role, engine)
 
         assert run.returncode == 0, run.stdout + run.stderr
         seen = dict(line.split("=", 1) for line in (folder / "seen").read_text().splitlines())

@@ -49,5 +49,7 @@ def test_with_an_engine_the_story_is_told_in_the_real_image(engine, monkeypatch)
 def test_a_wrong_call_is_told_the_right_one(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["sandbox", "story"])
 
-    with pytest.raises(SystemExit, match=r"usage: python -m sandbox demo \| reliability \| troubleshooting \| soak"):
+    with pytest.raises(
+        SystemExit, match=r"usage: python -m sandbox demo \| reliability \| troubleshooting \| soak"
+    ):
         runpy.run_module("sandbox", run_name="__main__")

@@ -1,0 +1,21 @@
+"""The image's file tree, to look into."""
+
+import tarfile
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.runner.engine import Engine
+
+
+@pytest.fixture(scope="session")
+def tree(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tarfile.TarFile]:
+    """All files of the image, as an archive."""
+    path = tmp_path_factory.mktemp("image") / "tree.tar"
+    container = engine.need("create", image).strip()
+    try:
+        engine.need("export", "--output", str(path), container)
+    finally:
+        engine.need("rm", container)
+    with tarfile.open(path) as archive:
+        yield archive
