@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 from botocore.exceptions import ClientError
 
-from py_aws_oidc.aws import credentials
+from py_aws_oidc.aws import credentials, sts
 from py_aws_oidc.clock import Clock
 from sandbox.faults import Fault
 from sandbox.job import Job
@@ -549,6 +549,28 @@ def test_a_call_that_fails_for_a_moment_is_made_again(step):
     assert run.status == 0
     assert "The request for an ID token failed with an error that passes by itself; try 2 follows in" in run.log
     assert len(step.slept) == 3
+
+
+def test_the_client_of_sts_is_made_while_the_runner_answers(step, monkeypatch):
+    begun, make = Event(), sts._client  # noqa: SLF001 - only there is it seen
+
+    def making(*arguments: object) -> object:
+        begun.set()
+        return make(*arguments)
+
+    monkeypatch.setattr(sts, "_client", making)
+    step.world.faults.script("idtoken", Fault(hold=begun))  # so the runner does not answer before
+
+    assert step().status == 0
+
+
+def test_one_client_makes_all_tries(step, monkeypatch):
+    made, make = [], sts._client  # noqa: SLF001 - only there is it seen
+    monkeypatch.setattr(sts, "_client", lambda *arguments: made.append(arguments) or make(*arguments))
+    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=503), Fault(code="Throttling", status=400))
+
+    assert step().status == 0
+    assert len(made) == 1
 
 
 def test_retries_can_be_switched_off(step):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TextIO
 
-from py_aws_oidc import __version__, action, cleanup
+from py_aws_oidc import __version__
 from py_aws_oidc.clock import Clock
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.github.commands import Log
@@ -59,8 +59,12 @@ def main(
             # libraries see none; what they are to know is handed to them by name.
             environ.clear()
             if stage == "post":
+                from py_aws_oidc import cleanup
+
                 cleanup.run(given, log)
             else:
+                from py_aws_oidc import action
+
                 action.run(given, log, clock)
     except BaseException as error:  # noqa: BLE001 - the last door: whatever happened, a person understands it
         if given.get("SHOW_STACK_TRACE") == "true":

@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from py_aws_oidc import places
-from py_aws_oidc.aws import profiles
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.sts import Session
 from py_aws_oidc.github.files import AllOrNothing, CommandFile, owner
 from py_aws_oidc.inputs import Inputs
 from py_aws_oidc.interrupts import uninterrupted
 from py_aws_oidc.secret import Secret
+
+if TYPE_CHECKING:
+    from py_aws_oidc.aws import profiles
 
 VARIABLES_BEFORE = "variables_before"
 PROFILE_BEFORE = "profile_before"
@@ -72,6 +74,8 @@ def exports(session: Session, inputs: Inputs, before: Mapping[str, str]) -> Expo
             environment |= keys
     profile = None
     if inputs.aws_profile and not session.is_reused:
+        from py_aws_oidc import places
+
         settings = {name.lower(): secret for name, secret in keys.items()}
         profile = Profile(
             inputs.aws_profile, places.locate(before), settings, overwrite=inputs.overwrite_aws_profile
@@ -127,6 +131,8 @@ def _profile(profile: Profile | None, region: str, environ: Mapping[str, str]) -
     if profile is None:
         yield None
         return
+    from py_aws_oidc.aws import profiles
+
     with profiles.editing(profile.places, owner(environ)) as edit:
         edit.add(profile.name, profile.settings, region, overwrite=profile.overwrite)
         yield edit

@@ -43,6 +43,7 @@ class IdTokens:
     network: Network
     retry: Retry
     log: Log
+    meanwhile: Callable[[], None]
     kept: IdToken | None = None
 
     def current(self) -> IdToken:
@@ -57,7 +58,7 @@ class IdTokens:
         self.kept = None
 
     def _mint(self) -> IdToken:
-        token = idtoken.fetch(self.request, self.audience, self.network)
+        token = idtoken.fetch(self.request, self.audience, self.network, self.meanwhile)
         identity = idtoken.inspect(token, self.audience, self.retry.clock.now())
         self.log.mask(identity.token)
         with self.log.group("What the ID token says"):
@@ -163,16 +164,17 @@ class SignIn:
             request = idtoken.IdTokenRequest.read(self.environ, Context.read(self.environ))
             if remark := idtoken.remark(request, self.environ):
                 self.log.warning(remark, title="Unknown host")
-            tokens = IdTokens(request, self.inputs.audience, self.endpoint.network, self.retry, self.log)
-            return lambda: self._exchange(self._role(), tokens)
+            service, network = sts.Service(self.endpoint), self.endpoint.network
+            tokens = IdTokens(request, self.inputs.audience, network, self.retry, self.log, service.make_ahead)
+            return lambda: self._exchange(self._role(), tokens, service)
         if plan.source is Source.TOKEN_FILE:
             path = Path(self.environ.get("GITHUB_WORKSPACE", ""), self.inputs.web_identity_token_file or "")
-            return lambda: self._exchange(self._role(), TokenFile(path, self.log))
+            return lambda: self._exchange(self._role(), TokenFile(path, self.log), sts.Service(self.endpoint))
         source = self._credentials(plan)
         if not self.inputs.role_to_assume:
             return lambda: replace(self._caller_identity(source), is_new=plan.source is Source.KEYS)
-        role = self._role(source)
-        return lambda: self._assume_role(role, source)
+        role, service = self._role(source), sts.Service(self.endpoint, source)
+        return lambda: self._assume_role(role, service)
 
     def _credentials(self, plan: Plan) -> Credentials:
         if plan.source is Source.KEYS:
@@ -208,12 +210,12 @@ class SignIn:
             return Role.named(role.name, self._caller_identity(source).account, self.inputs.aws_region)
         return cast("Role", role)  # the plan sees to it that a bare name comes with a source
 
-    def _exchange(self, role: Role, tokens: IdTokens | TokenFile) -> sts.Session:
+    def _exchange(self, role: Role, tokens: IdTokens | TokenFile, service: sts.Service) -> sts.Session:
         def exchange() -> sts.Session:
             identity = tokens.current()
             try:
                 session = sts.assume_role_with_web_identity(
-                    self.endpoint, self._request(role), identity.token, self.retry.clock.now()
+                    service, self._request(role), identity.token, self.retry.clock.now()
                 )
             except Refused as refused:
                 if refused.code == "InvalidIdentityToken" and identity.seconds_left(self.retry.clock.now()) < 0:
@@ -225,11 +227,11 @@ class SignIn:
 
         return self.retry.call("AssumeRoleWithWebIdentity", exchange)
 
-    def _assume_role(self, role: Role, source: Credentials) -> sts.Session:
+    def _assume_role(self, role: Role, service: sts.Service) -> sts.Session:
         custom = self.inputs.custom_tags or {}
         every = tags.session_tags(self.environ, custom)
         try:
-            return self._assume_role_with_tags(role, source, every)
+            return self._assume_role_with_tags(role, service, every)
         except Refused as refused:
             fewer = tags.session_tags(self.environ, custom, with_droppable=False)
             if not refused.code.startswith("PackedPolicyTooLarge") or self._skips_tags or fewer == every:
@@ -237,7 +239,7 @@ class SignIn:
             dropped = ", ".join(key for key in every if key not in fewer)
             self.log.info(f"The session's tags and policies are too large for AWS, so these tags go: {dropped}.")
         try:
-            return self._assume_role_with_tags(role, source, fewer)
+            return self._assume_role_with_tags(role, service, fewer)
         except Refused as refused:
             raise self._explained(refused, role) from None
 
@@ -245,14 +247,13 @@ class SignIn:
     def _skips_tags(self) -> bool:
         return self.inputs.role_skip_session_tagging
 
-    def _assume_role_with_tags(self, role: Role, source: Credentials, given: Mapping[str, str]) -> sts.Session:
+    def _assume_role_with_tags(self, role: Role, service: sts.Service, given: Mapping[str, str]) -> sts.Session:
         return self.retry.call(
             "AssumeRole",
             lambda: self._named(
                 sts.assume_role(
-                    self.endpoint,
+                    service,
                     self._request(role),
-                    source,
                     self.retry.clock.now(),
                     external_id=self.inputs.role_external_id,
                     tags=None if self._skips_tags else given,

@@ -18,7 +18,7 @@ KEYS = Credentials(Secret("AKIA"), Secret("secret"))
 
 def client(environ: dict[str, str] | None = None, credentials: Credentials | None = None, **more: object):
     endpoint = sts.Endpoint.read(environ or {}, "eu-west-1", None, Network(**more))
-    return sts._client(endpoint, credentials)  # noqa: SLF001 - what is sent is seen elsewhere; this is how
+    return sts.Service(endpoint, credentials).client()
 
 
 def test_the_regions_own_endpoint_is_called():
@@ -77,6 +77,22 @@ def test_without_credentials_nobody_is_asked_for_some(monkeypatch):
     monkeypatch.setattr("botocore.credentials.CredentialResolver.load_credentials", asked)
 
     client()
+
+
+def test_a_client_that_was_begun_ahead_is_the_one_that_is_used():
+    service = sts.Service(sts.Endpoint("eu-west-1", None, Network()))
+    service.make_ahead()
+    service.make_ahead()
+
+    assert service.client() is service.client()
+
+
+def test_what_goes_wrong_ahead_is_raised_where_the_client_is_asked_for():
+    service = sts.Service(sts.Endpoint("eu-west-1", "no URL", Network()))
+    service.make_ahead()
+
+    with pytest.raises(ValueError, match="Invalid endpoint"):
+        service.client()
 
 
 def test_the_partitions_of_regions_are_those_of_botocore():

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from py_aws_oidc import __version__
@@ -92,35 +94,61 @@ class Request:
         }
 
 
-def assume_role_with_web_identity(endpoint: Endpoint, request: Request, token: Secret, now: datetime) -> Session:
+class Service:
+    """STS at an endpoint, as one identity calls it; unsigned without credentials.
+
+    To import the SDK and to make its client takes as long as many a call: `make_ahead` begins it in a thread, while
+    something else is waited for.
+    """
+
+    def __init__(self, endpoint: Endpoint, credentials: Credentials | None = None) -> None:
+        self.endpoint = endpoint
+        self.credentials = credentials
+        self._made: Future[STSClient] | None = None
+
+    def make_ahead(self) -> None:
+        """Begin to make the client, unless that has been done."""
+        if self._made is None:
+            self._made = Future()
+            Thread(target=self._make, args=(self._made,), daemon=True).start()
+
+    def client(self) -> STSClient:
+        """The client, which is made once; raises what its making raised."""
+        if self._made is None:
+            self._made = Future()
+            self._make(self._made)
+        return self._made.result()
+
+    def _make(self, made: Future[STSClient]) -> None:
+        try:
+            made.set_result(_client(self.endpoint, self.credentials))
+        except Exception as error:  # noqa: BLE001 - it is raised where the client is asked for
+            made.set_exception(error)
+
+
+def assume_role_with_web_identity(service: Service, request: Request, token: Secret, now: datetime) -> Session:
     """Exchange a web identity token for a session of the role.
 
     Raises Refused when STS says no, Failure when it cannot be reached or its answer is not one.
     """
     answer = _call(
-        endpoint,
-        None,
-        "assume_role_with_web_identity",
-        **request.parameters(),
-        WebIdentityToken=token.reveal(),
+        service, "assume_role_with_web_identity", **request.parameters(), WebIdentityToken=token.reveal()
     )
     return _session(answer, now)
 
 
 def assume_role(  # noqa: PLR0913 - the operation's own parameters
-    endpoint: Endpoint,
+    service: Service,
     request: Request,
-    credentials: Credentials,
     now: datetime,
     *,
     external_id: Secret | None = None,
     tags: Mapping[str, str] | None = None,
     transitive_tag_keys: Sequence[str] = (),
 ) -> Session:
-    """Assume the role with these credentials; without `tags` the session has none. Raises as above."""
+    """Assume the role as this identity; without `tags` the session has none. Raises as above."""
     answer = _call(
-        endpoint,
-        credentials,
+        service,
         "assume_role",
         **request.parameters(),
         **({"ExternalId": external_id.reveal()} if external_id else {}),
@@ -132,7 +160,7 @@ def assume_role(  # noqa: PLR0913 - the operation's own parameters
 
 def caller_identity(endpoint: Endpoint, credentials: Credentials) -> Session:
     """Whose credentials these are. Raises as above."""
-    answer = _call(endpoint, credentials, "get_caller_identity")
+    answer = _call(Service(endpoint, credentials), "get_caller_identity")
     arn, account = answer.get("Arn"), answer.get("Account")
     if not arn or not account or not re.fullmatch(r"[!-~]+", arn) or not re.fullmatch(r"[0-9]{12}", account):
         raise _not_an_answer("GetCallerIdentity named no ARN or no account")
@@ -148,9 +176,7 @@ def _session(answer: Mapping[str, Any], now: datetime) -> Session:
     return Session(credentials, identity.arn, identity.account)
 
 
-def _call(
-    endpoint: Endpoint, credentials: Credentials | None, operation: str, **parameters: object
-) -> Mapping[str, Any]:
+def _call(service: Service, operation: str, **parameters: object) -> Mapping[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     seen: list[tuple[int, str]] = []
@@ -158,19 +184,22 @@ def _call(
     def see(response_dict: Mapping[str, Any], **_: object) -> None:
         seen.append((response_dict["status_code"], response_dict["headers"].get("retry-after", "")))
 
-    too_slow = _unreachable(endpoint, TimeoutError())
+    too_slow = _unreachable(service.endpoint, TimeoutError())
     try:
-        client = _client(endpoint, credentials)
+        client = service.client()
         # An answer that cannot be parsed has a status all the same, and botocore tells it only here.
         client.meta.events.register("before-parse.sts", see)
-        with time_limit(WHOLE_CALL_SECONDS, too_slow):
-            answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
+        try:
+            with time_limit(WHOLE_CALL_SECONDS, too_slow):
+                answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
+        finally:
+            client.meta.events.unregister("before-parse.sts", see)
     except Failure:
         raise
     except ClientError as error:
         raise _refused(error, *seen[-1]) from None
     except (BotoCoreError, ValueError) as error:
-        raise _unreachable(endpoint, error) from None
+        raise _unreachable(service.endpoint, error) from None
     except Exception:  # noqa: BLE001 - botocore's parser raises whatever it trips over, with the answer in its text
         status, retry_after = seen[-1] if seen else (0, "")
         if status in range(200, 300):

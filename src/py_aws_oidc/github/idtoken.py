@@ -6,7 +6,7 @@ The request is that of GitHub's "OpenID Connect reference", as actions/toolkit m
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -88,11 +88,17 @@ class IdToken:
         return float(self.claims.get("exp", math.inf)) - now.timestamp()
 
 
-def fetch(request: IdTokenRequest, audience: str, network: Network) -> Secret:
-    """Ask the runner for an ID token for this audience; Failure if it gives none."""
+def fetch(
+    request: IdTokenRequest, audience: str, network: Network, meanwhile: Callable[[], None] = lambda: None
+) -> Secret:
+    """Ask the runner for an ID token for this audience; Failure if it gives none.
+
+    `meanwhile` begins what can go on while the runner answers.
+    """
     import requests
 
     too_slow = _unreachable(request.url, TimeoutError(), network)
+    meanwhile()
     try:
         with time_limit(WHOLE_CALL_SECONDS, too_slow), requests.Session() as session:
             session.trust_env = False  # else a netrc file would replace the bearer token
