@@ -78,10 +78,9 @@ check: setup ## Linters and types
 .PHONY: lock
 lock: ## The newest versions that fit, with hashes, into requirements/*.txt (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
-	cd requirements && for name in image sandbox dev; do \
-		uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-			--output-file $$name.txt $$name.in; \
-	done
+	cd requirements && lock="uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes" && \
+	$$lock --no-emit-package charset-normalizer --output-file image.txt image.in && \
+	for name in sandbox dev; do $$lock --output-file $$name.txt $$name.in; done
 
 .PHONY: clean
 clean: ## Takes away all that was made here, and stops this clone's engine

@@ -90,6 +90,8 @@ NEVER = {
     "_pyrepl": _TERMINAL,
     "asyncio": "there are no event loops",
     "bz2": "no such archive is read",
+    "chardet": "no charset is guessed",
+    "charset_normalizer": "no charset is guessed",
     "concurrent.futures.process": "no pool of processes is made",
     "ctypes": "Windows and iOS",
     "dateutil.zoneinfo": "STS speaks in UTC",
@@ -111,19 +113,9 @@ NEVER = {
     "xmlrpc": "no process is managed by it",
 }
 _CHARSET = "codecs, by the name of a charset"
-_CHARSETS = (
-    "charset_normalizer, which asks each for every charset that there is: without them it takes 10 ms to import"
-)
 # Modules that are imported without an import statement, and by what.
 HIDDEN = {
-    "_codecs_cn": _CHARSETS,
-    "_codecs_hk": _CHARSETS,
-    "_codecs_iso2022": _CHARSETS,
-    "_codecs_jp": _CHARSETS,
-    "_codecs_kr": _CHARSETS,
-    "_codecs_tw": _CHARSETS,
     "_compat_pickle": "the interpreter",
-    "_multibytecodec": "the above",
     "_strptime": "datetime's module in C",
     "copyreg": "the interpreter",
     "encodings.ascii": _CHARSET,

@@ -10,7 +10,6 @@ import errno
 import os
 import re
 import stat
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -106,7 +105,7 @@ def owner(environ: Mapping[str, str]) -> tuple[int, int] | None:
     return (found.st_uid, found.st_gid) if os.geteuid() == 0 else None
 
 
-def render(entries: Mapping[str, str | Secret], delimiter: Callable[[], object] = uuid.uuid4) -> str:
+def render(entries: Mapping[str, str | Secret], delimiter: Callable[[], str] = lambda: os.urandom(16).hex()) -> str:
     """The entries as the runner reads them: always the multiline form, never a blank line between."""
     return "".join(_entry(name, value, f"ghadelimiter_{delimiter()}") for name, value in entries.items())
 
