@@ -1,5 +1,7 @@
 """What nothing around us may change about a call to STS."""
 
+import socket
+
 import boto3
 import pytest
 
@@ -93,6 +95,22 @@ def test_what_goes_wrong_ahead_is_raised_where_the_client_is_asked_for():
 
     with pytest.raises(ValueError, match="Invalid endpoint"):
         service.client()
+
+
+def test_a_region_that_is_misspelt_is_told_with_the_name_that_cannot_be_resolved(monkeypatch):
+    def resolve(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)  # a test does not ask the network for names
+
+    with pytest.raises(sts.Failure) as caught:
+        sts.caller_identity(sts.Endpoint("us-esat-1", None, Network()), KEYS)
+
+    assert (
+        "the call to https://sts.us-esat-1.amazonaws.com/ ended in EndpointConnectionError, as the name cannot be resolved"
+        in (caught.value.why)
+    )
+    assert "check that the region 'us-esat-1' exists" in caught.value.fix
 
 
 def test_the_partitions_of_regions_are_those_of_botocore():

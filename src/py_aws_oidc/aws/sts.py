@@ -291,7 +291,9 @@ def _not_of_aws(status: int, retry_after: str) -> Failure:
 
 
 def _unreachable(endpoint: Endpoint, error: Exception) -> Failure:
-    where = endpoint.url or f"STS in {endpoint.region}"
+    said = getattr(error, "kwargs", {})
+    where = endpoint.url or said.get("endpoint_url") or f"STS in {endpoint.region}"
+    unknown = ", as the name cannot be resolved" if "Failed to resolve" in str(said.get("error")) else ""
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return Failure(
             "AWS STS was not called, since its certificate is not trusted.",
@@ -301,7 +303,7 @@ def _unreachable(endpoint: Endpoint, error: Exception) -> Failure:
         )
     return Failure(
         "AWS STS could not be reached.",
-        why=f"the call to {where} ended in {type(error).__name__}{refused_by_proxy(error)} "
+        why=f"the call to {where} ended in {type(error).__name__}{unknown}{refused_by_proxy(error)} "
         f"(certificates: {endpoint.network.verified_by}).",
         fix=f"check that the region {endpoint.region!r} exists, and that the runner reaches the endpoint, "
         "also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY).",
