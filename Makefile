@@ -36,8 +36,8 @@ soak: setup-demo ## 1,000 runs against services that fail at random
 
 .PHONY: bench
 bench: setup-demo ## What a run takes, beside that of another action's REFERENCE=path/to/dist/index.js
-	@engine=$$(tools/engine find); eval "$$engine"; image=$$(tools/image 2>/dev/null); \
-	$(BIN)/python -m sandbox.bench "$$image" $(REFERENCE)
+	@engine=$$(tools/engine find); eval "$$engine"; image=$$(tools/image); \
+	$(BIN)/python -m sandbox.bench "$$image" $${REFERENCE:+"$$REFERENCE"}
 
 .PHONY: image
 image: ## The action's image, py-aws-oidc:dev

@@ -14,8 +14,10 @@ is in the table NEVER, what no import statement shows in the table HIDDEN.
 from __future__ import annotations
 
 import ast
+import base64
 import csv
 import functools
+import hashlib
 import io
 import json
 import os
@@ -59,14 +61,15 @@ FOLDERS = {"/root": 0o700, "/tmp": 0o1777, "/var/tmp": 0o1777}  # noqa: S108 - t
 # Files that are made when these packages are installed, so that no package lists them.
 MADE_BY = {
     CERTIFICATES: "ca-certificates",
-    Path("/etc/group"): "base-files",
-    Path("/etc/nsswitch.conf"): "base-files",
-    Path("/etc/passwd"): "base-files",
+    Path("/etc/group"): "base-passwd",
+    Path("/etc/nsswitch.conf"): "libc-bin",
+    Path("/etc/passwd"): "base-passwd",
 }
 
 # The services whose models botocore needs, by their names in endpoints.json: STS, and those that its chain of
-# credentials asks for a profile with an SSO session or a login (botocore.credentials).
-SERVICES = {"sts": "sts", "sso": "portal.sso", "sso-oidc": "oidc", "signin": "signin"}
+# credentials asks for a profile with an SSO session. For one with a login it wants botocore[crt] before it asks
+# (botocore.credentials), and that is not here.
+SERVICES = {"sts": "sts", "sso": "portal.sso", "sso-oidc": "oidc"}
 # What is taken of the packages besides modules.
 DATA = re.compile(
     rf"""[^/]+\.dist-info/ | botocore/data/ (
@@ -143,10 +146,11 @@ HIDDEN = {
 
 DOORS = {"py-aws-oidc": "main", "py-aws-oidc-post": "post"}
 # -I: the working directory is the checked-out repository, and PYTHONPATH may be anything. -B: nothing is written.
-# -u: the log is not a terminal. The runner hands both doors the same arguments.
+# -u: the log is not a terminal. -Wignore: what a library warns its programmers of is not for a job's log; requests
+# warns where there is no library that guesses charsets. The runner hands both doors the same arguments.
 # A run is over before it pays to collect garbage, and a process that ends need not take its modules down one by one.
 DOOR = """\
-#!/usr/bin/python3 -IBu
+#!/usr/bin/python3 -IBuWignore
 import gc
 import os
 import sys
@@ -253,15 +257,33 @@ def trimmed(endpoints: Mapping[str, Any], services: Iterable[str]) -> dict[str, 
     }
 
 
-def record(rows: str, files: Container[str]) -> str:
-    """A package's RECORD for the files that are left of it (PyPA, "Recording installed projects")."""
+def record(rows: str, files: Mapping[str, Path]) -> str:
+    """A package's RECORD for the files that are left of it, as they are (PyPA, "Recording installed projects").
+
+    A row without a hash, as that of RECORD itself, stays without.
+    """
     left = io.StringIO()
-    csv.writer(left, lineterminator="\n").writerows(row for row in csv.reader(rows.splitlines()) if row[0] in files)
+    csv.writer(left, lineterminator="\n").writerows(
+        (name, *_hash_and_size(files[name])) if told else (name, told, size)
+        for name, told, size in csv.reader(rows.splitlines())
+        if name in files
+    )
     return left.getvalue()
 
 
+def _hash_and_size(path: Path) -> tuple[str, int]:
+    content = path.read_bytes()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
+    return f"sha256={digest.decode()}", len(content)
+
+
 def needed(answer: str) -> list[str]:
-    """The files in an answer of ldd, the loader among them."""
+    """The files in an answer of ldd, the loader among them; FileNotFoundError if it found one not."""
+    if missing := re.findall(r"(\S+) => not found", answer):
+        raise FileNotFoundError(
+            f"A file of the image needs {', '.join(missing)}, and ldd does not find that here: "
+            "install the package that has it in the Dockerfile's build stage"
+        )
     return re.findall(r"(/\S+) \(0x", answer)
 
 
@@ -284,8 +306,12 @@ class Tree:
     top: Path
 
     def at(self, path: Path | str) -> Path:
-        """Where a path of the image is on this machine, with its folder."""
-        place = self.top / Path(path).relative_to(ROOT)
+        """Where a path of the image is on this machine."""
+        return self.top / Path(path).relative_to(ROOT)
+
+    def room(self, path: Path | str) -> Path:
+        """Where a path of the image goes on this machine, in its folder, which is made."""
+        place = self.at(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         return place
 
@@ -297,7 +323,7 @@ class Tree:
     def take(self, path: Path | str) -> None:
         """Copy a file to where it is in Debian, or a link and the file that it leads to."""
         source = Path(path).parent.resolve() / Path(path).name
-        place = self.at(source)
+        place = self.room(source)
         if place.is_symlink() or place.exists():
             return
         shutil.copyfile(source, place, follow_symlinks=False)
@@ -311,14 +337,14 @@ class Tree:
     def take_files(self, files: Mapping[Path, Path]) -> None:
         """Copy files, by their new places."""
         for path, source in sorted(files.items()):
-            place = self.at(path)
+            place = self.room(path)
             shutil.copyfile(source, place)
             place.chmod(0o644)  # whatever the mask of who checked the files out
             self.compile(path)
 
     def write(self, path: Path | str, text: str, mode: int = 0o644) -> None:
         """Write a file."""
-        place = self.at(path)
+        place = self.room(path)
         place.write_text(text, encoding="utf-8")
         place.chmod(mode)
 
@@ -343,7 +369,7 @@ class Tree:
 def base(tree: Tree, packages: Path, source: Path) -> None:
     """What a release of the action does not change: all that py_aws_oidc, in the folder `source`, runs on."""
     for link in filter(os.path.islink, LINKS):
-        tree.at(link).symlink_to(Path(link).readlink())
+        tree.room(link).symlink_to(Path(link).readlink())
     for path in FILES:
         tree.take(path)
     for program in PROGRAMS:
@@ -370,8 +396,10 @@ def _packages(tree: Tree, packages: Path, found: AbstractSet[Path]) -> None:
     endpoints = json.loads((packages / "botocore/data/endpoints.json").read_bytes())
     tree.write(PACKAGES / "botocore/data/endpoints.json", json.dumps(trimmed(endpoints, SERVICES.values())))
     for name in OWN_CERTIFICATES:
-        tree.at(PACKAGES / name).symlink_to(CERTIFICATES)
-    files = {str(path.relative_to(PACKAGES)) for path in tree.files() if path.is_relative_to(PACKAGES)}
+        tree.room(PACKAGES / name).symlink_to(CERTIFICATES)
+    files = {
+        str(path.relative_to(PACKAGES)): tree.at(path) for path in tree.files() if path.is_relative_to(PACKAGES)
+    }
     for path in tree.at(PACKAGES).glob("*.dist-info/RECORD"):
         path.write_text(record(path.read_text(), files))
 

@@ -169,7 +169,8 @@ class SignIn:
             return lambda: self._exchange(self._role(), tokens, service)
         if plan.source is Source.TOKEN_FILE:
             path = Path(self.environ.get("GITHUB_WORKSPACE", ""), self.inputs.web_identity_token_file or "")
-            return lambda: self._exchange(self._role(), TokenFile(path, self.log), sts.Service(self.endpoint))
+            service = sts.Service(self.endpoint)
+            return lambda: self._exchange(self._role(), TokenFile(path, self.log), service)
         source = self._credentials(plan)
         if not self.inputs.role_to_assume:
             return lambda: replace(self._caller_identity(source), is_new=plan.source is Source.KEYS)
@@ -279,8 +280,9 @@ class SignIn:
         return session
 
     def _caller_identity(self, source: Credentials) -> sts.Session:
+        service = sts.Service(self.endpoint, source)
         try:
-            session = self.retry.call("GetCallerIdentity", lambda: sts.caller_identity(self.endpoint, source))
+            session = self.retry.call("GetCallerIdentity", lambda: sts.caller_identity(service, source))
         except Refused as refused:
             raise self._explained(refused, None) from None
         return self._masked(session)

@@ -203,16 +203,21 @@ def in_turn(rounds: int, *runs: Callable[[], Sample]) -> tuple[tuple[Sample, ...
     return tuple(tuple(run() for run in runs) for _ in range(rounds + 1))[1:]
 
 
+def export(engine: Engine, image: str, archive: Path) -> None:
+    """Write the image's file tree as an archive."""
+    container = engine.need("create", image).strip()
+    try:
+        engine.need("export", "--output", str(archive), container)
+    finally:
+        engine.need("rm", container)
+
+
 @contextmanager
 def exported(engine: Engine, image: str) -> Iterator[Path]:
     """The image's file tree, in a folder that is gone afterwards."""
     with folder() as around:
         tree, archive = around / "tree", around / "tree.tar"
-        container = engine.need("create", image).strip()
-        try:
-            engine.need("export", "--output", str(archive), container)
-        finally:
-            engine.need("rm", container)
+        export(engine, image, archive)
         with tarfile.open(archive) as files:
             files.extractall(tree, filter="fully_trusted")  # noqa: S202 - the image is ours
         yield tree

@@ -61,10 +61,9 @@ def _before() -> Iterator[tuple[str, Failure]]:
 def _refused(role: str, region: str = "us-east-1", accounts: str = "") -> Failure:
     given = {"INPUT_ROLE-TO-ASSUME": role, "INPUT_AWS-REGION": region, "INPUT_ALLOWED-ACCOUNT-IDS": accounts}
     try:
-        Inputs.read(given)
+        raise AssertionError(Inputs.read(given))
     except InvalidInputs as refused:
         return refused
-    raise AssertionError(given)
 
 
 def _filled(template: str) -> str:

@@ -1,6 +1,7 @@
 """What nothing around us may change about a call to STS."""
 
 import socket
+from threading import Thread
 
 import boto3
 import pytest
@@ -89,6 +90,28 @@ def test_a_client_that_was_begun_ahead_is_the_one_that_is_used():
     assert service.client() is service.client()
 
 
+def test_where_no_thread_can_be_started_the_client_is_made_when_it_is_asked_for(monkeypatch):
+    def start(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", start)
+    service = sts.Service(sts.Endpoint("eu-west-1", None, Network()))
+    service.make_ahead()
+
+    assert service.client() is service.client()
+
+
+def test_what_neither_the_sdk_nor_sts_says_is_not_explained_away():
+    def broken(**_: object) -> None:
+        raise MemoryError
+
+    service = sts.Service(sts.Endpoint("eu-west-1", "http://127.0.0.1:9", Network()), KEYS)
+    service.client().meta.events.register("before-send.sts", broken)
+
+    with pytest.raises(MemoryError):
+        sts.caller_identity(service, KEYS)
+
+
 def test_what_goes_wrong_ahead_is_raised_where_the_client_is_asked_for():
     service = sts.Service(sts.Endpoint("eu-west-1", "no URL", Network()))
     service.make_ahead()
@@ -104,11 +127,12 @@ def test_a_region_that_is_misspelt_is_told_with_the_name_that_cannot_be_resolved
     monkeypatch.setattr(socket, "getaddrinfo", resolve)  # a test does not ask the network for names
 
     with pytest.raises(sts.Failure) as caught:
-        sts.caller_identity(sts.Endpoint("us-esat-1", None, Network()), KEYS)
+        sts.caller_identity(sts.Service(sts.Endpoint("us-esat-1", None, Network()), KEYS), KEYS)
 
+    why = caught.value.why
     assert (
-        "the call to https://sts.us-esat-1.amazonaws.com/ ended in EndpointConnectionError, as the name cannot be resolved"
-        in (caught.value.why)
+        "https://sts.us-esat-1.amazonaws.com/ ended in EndpointConnectionError, as the name cannot be resolved"
+        in why
     )
     assert "check that the region 'us-esat-1' exists" in caught.value.fix
 
@@ -131,7 +155,7 @@ def test_a_call_to_a_region_that_cannot_be_is_told_at_once():
     endpoint = sts.Endpoint.read({}, "-", None, Network())
 
     with pytest.raises(sts.Failure, match="could not be reached") as caught:
-        sts.caller_identity(endpoint, KEYS)
+        sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
 
     assert caught.value.kind is sts.Kind.NEVER
 
@@ -141,7 +165,7 @@ def test_a_certificate_that_is_not_trusted_is_told_with_whom_we_trust(tmp_path):
         endpoint = sts.Endpoint.read({}, "eu-west-1", world.secure_aws_url, Network())
 
         with pytest.raises(sts.Failure, match="its certificate is not trusted") as caught:
-            sts.caller_identity(endpoint, KEYS)
+            sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
 
     assert "signed by none of the certificates of certifi" in caught.value.why
     assert caught.value.kind is sts.Kind.NEVER
@@ -154,7 +178,7 @@ def test_a_certificate_of_an_authority_that_is_named_is_trusted(tmp_path):
         endpoint = sts.Endpoint.read({}, "eu-west-1", url, network)
 
         with pytest.raises(Refused, match="InvalidClientTokenId"):
-            sts.caller_identity(endpoint, KEYS)
+            sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
 
 
 def test_an_answer_that_is_not_of_aws_is_not_taken_for_a_refusal():
@@ -163,7 +187,7 @@ def test_an_answer_that_is_not_of_aws_is_not_taken_for_a_refusal():
         endpoint = sts.Endpoint.read({}, "eu-west-1", world.aws_url, Network())
 
         with pytest.raises(sts.Failure, match="Something that is not AWS STS answered") as caught:
-            sts.caller_identity(endpoint, KEYS)
+            sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
 
     assert (caught.value.kind, caught.value.retry_after) == (sts.Kind.PASSES, 3)
 
@@ -179,7 +203,7 @@ def test_an_answer_that_is_no_xml_is_worth_another_try_by_its_status(status, kin
         endpoint = sts.Endpoint.read({}, "eu-west-1", world.aws_url, Network())
 
         with pytest.raises(sts.Failure, match=f"HTTP status {status}") as caught:
-            sts.caller_identity(endpoint, KEYS)
+            sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
 
     assert (caught.value.kind, caught.value.retry_after) == (kind, 3)
 
@@ -191,6 +215,6 @@ def test_half_an_answer_may_be_whole_the_next_time(status):
         endpoint = sts.Endpoint.read({}, "eu-west-1", world.aws_url, Network())
 
         with pytest.raises(sts.Failure, match="it is not the XML of STS") as caught:
-            sts.caller_identity(endpoint, KEYS)
+            sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
 
     assert caught.value.kind is sts.Kind.PASSES

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox import bench
 from sandbox.runner.engine import Engine
 
 
@@ -12,10 +13,6 @@ from sandbox.runner.engine import Engine
 def tree(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tarfile.TarFile]:
     """All files of the image, as an archive."""
     path = tmp_path_factory.mktemp("image") / "tree.tar"
-    container = engine.need("create", image).strip()
-    try:
-        engine.need("export", "--output", str(path), container)
-    finally:
-        engine.need("rm", container)
+    bench.export(engine, image, path)
     with tarfile.open(path) as archive:
         yield archive

@@ -1,6 +1,7 @@
 """What a run may take, counted: modules, files, sockets, calls and bytes. Time is measured elsewhere: make bench.
 
-A module more is a decision: write it into modules.txt, and say in the commit what it is for.
+A module more is a decision: take .cache/modules.txt, which the test writes, for modules.txt, and say in the commit what
+it is for.
 """
 
 import json
@@ -65,7 +66,7 @@ def seen(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) -
             [
                 *(engine.client, "run", "--rm", "--network", "host", "--volume", f"{folder}:/job"),
                 *(word for name in variables if name != "PATH" for word in ("--env", name)),
-                *("--entrypoint", "/usr/bin/python3", image, "-IBu", "/job/driver.py"),
+                *("--entrypoint", "/usr/bin/python3", image, "-IBuWignore", "/job/driver.py"),
             ],
             env=engine.environment(variables),
             capture_output=True,
@@ -79,8 +80,11 @@ def seen(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) -
 
 def test_the_modules_of_a_run_are_those_that_were_decided_on(seen):
     decided = (Path(__file__).parent / "modules.txt").read_text().split()
+    found = Path(__file__).parents[2] / ".cache" / "modules.txt"
+    found.parent.mkdir(exist_ok=True)
+    found.write_text("".join(f"{name}\n" for name in seen.events["modules"]))
 
-    assert seen.events["modules"] == decided
+    assert seen.events["modules"] == decided, f"if that is meant: cp {found} {Path(__file__).parent}"
 
 
 @pytest.mark.parametrize("module", ["cryptography", "OpenSSL", "awscrt", "pydantic", "asyncio"])
@@ -124,5 +128,5 @@ def test_the_image_is_small(engine, image):
     base, release = sizes.layers
 
     assert sizes.packed < 15_000_000
-    assert base + release < 45_000_000
+    assert base < 40_000_000
     assert release < 1_500_000

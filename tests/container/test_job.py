@@ -130,6 +130,22 @@ def test_a_refused_step_writes_a_page_whose_policy_lets_the_same_job_in(place):
     assert allowed.summary == ""
 
 
+def test_a_step_that_starts_from_keys_says_nothing_but_its_own_words(place):
+    iam = place.world.admin("iam")
+    iam.create_user(UserName="ci")
+    key = iam.create_access_key(UserName="ci")["AccessKey"]
+    with place.job(mode=Mode.NO_ID_TOKEN, masks=[key["AccessKeyId"], key["SecretAccessKey"]]) as run:
+        step = place.step(
+            run,
+            role_to_assume="",
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+        )
+
+    assert step.outcome == "success"
+    assert not [line.text for line in step.raw if "Warning" in line.text]
+
+
 def test_a_step_on_the_host_sees_credentials_that_work(place):
     with place.job() as run:
         place.step(run)

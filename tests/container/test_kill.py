@@ -22,7 +22,7 @@ LIMIT_SECONDS = 30
 CONNECTS_TO_STS, WRITES_OUTPUTS, WRITES_ENV = "connect 2", "write 2", "write 3"
 # No shell: it would drop variables that have a hyphen in their names.
 ENTRYPOINT = """\
-#!/usr/bin/python3 -IBu
+#!/usr/bin/python3 -IBuWignore
 import runpy
 
 runpy.run_path("/usr/local/bin/points.py", run_name="__main__")

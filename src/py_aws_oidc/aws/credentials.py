@@ -49,12 +49,13 @@ def of_the_environment(environ: Mapping[str, str], region: str, network: Network
         # Variables go before all else, whatever state the rest is in.
         return _checked(key_id, secret, environ.get("AWS_SESSION_TOKEN"))
 
-    import botocore.session
-    from botocore.config import Config
-    from botocore.exceptions import ClientError, ConfigParseError, ProfileNotFound
-
     too_slow = _unreadable("the service or program that should give them did not answer in time")
     with _lent(environ, region, network):
+        # When it is imported, botocore decides where HOME is, and with it the tokens of SSO.
+        import botocore.session
+        from botocore.config import Config
+        from botocore.exceptions import ClientError, ConfigParseError, ProfileNotFound
+
         try:
             with time_limit(WHOLE_CALL_SECONDS, too_slow):
                 session = botocore.session.Session()

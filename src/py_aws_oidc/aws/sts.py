@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Thread
@@ -109,20 +111,25 @@ class Service:
     def make_ahead(self) -> None:
         """Begin to make the client, unless that has been done."""
         if self._made is None:
-            self._made = Future()
-            Thread(target=self._make, args=(self._made,), daemon=True).start()
+            made: Future[STSClient] = Future()
+            with suppress(RuntimeError):  # where there can be no other thread, it is made when it is asked for
+                Thread(target=self._make, args=(made,), daemon=True).start()
+                self._made = made
 
     def client(self) -> STSClient:
         """The client, which is made once; raises what its making raised."""
         if self._made is None:
+            client = _client(self.endpoint, self.credentials)
             self._made = Future()
-            self._make(self._made)
+            self._made.set_result(client)
         return self._made.result()
 
     def _make(self, made: Future[STSClient]) -> None:
+        # Signals are for the main thread, which alone can keep them away from what must be whole.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             made.set_result(_client(self.endpoint, self.credentials))
-        except Exception as error:  # noqa: BLE001 - it is raised where the client is asked for
+        except BaseException as error:  # noqa: BLE001 - it is raised where the client is asked for
             made.set_exception(error)
 
 
@@ -158,9 +165,9 @@ def assume_role(  # noqa: PLR0913 - the operation's own parameters
     return _session(answer, now)
 
 
-def caller_identity(endpoint: Endpoint, credentials: Credentials) -> Session:
-    """Whose credentials these are. Raises as above."""
-    answer = _call(Service(endpoint, credentials), "get_caller_identity")
+def caller_identity(service: Service, credentials: Credentials) -> Session:
+    """Whose credentials these are, with which the service is called. Raises as above."""
+    answer = _call(service, "get_caller_identity")
     arn, account = answer.get("Arn"), answer.get("Account")
     if not arn or not account or not re.fullmatch(r"[!-~]+", arn) or not re.fullmatch(r"[0-9]{12}", account):
         raise _not_an_answer("GetCallerIdentity named no ARN or no account")
@@ -186,25 +193,31 @@ def _call(service: Service, operation: str, **parameters: object) -> Mapping[str
 
     too_slow = _unreachable(service.endpoint, TimeoutError())
     try:
-        client = service.client()
-        # An answer that cannot be parsed has a status all the same, and botocore tells it only here.
-        client.meta.events.register("before-parse.sts", see)
-        try:
-            with time_limit(WHOLE_CALL_SECONDS, too_slow):
-                answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
-        finally:
-            client.meta.events.unregister("before-parse.sts", see)
+        with time_limit(WHOLE_CALL_SECONDS, too_slow):
+            client = service.client()
+    except (BotoCoreError, ValueError) as error:
+        raise _unreachable(service.endpoint, error, is_hopeless=True) from None
+    # An answer that cannot be parsed has a status all the same, and botocore tells it only here.
+    client.meta.events.register("before-parse.sts", see)
+    try:
+        with time_limit(WHOLE_CALL_SECONDS, too_slow):
+            answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
     except Failure:
         raise
     except ClientError as error:
         raise _refused(error, *seen[-1]) from None
     except (BotoCoreError, ValueError) as error:
-        raise _unreachable(service.endpoint, error) from None
-    except Exception:  # noqa: BLE001 - botocore's parser raises whatever it trips over, with the answer in its text
-        status, retry_after = seen[-1] if seen else (0, "")
+        raise _unreachable(service.endpoint, error, is_hopeless=is_hopeless(error)) from None
+    except Exception:
+        if not seen:
+            raise
+        # botocore's parser raises whatever it trips over, with the answer in its text.
+        status, retry_after = seen[-1]
         if status in range(200, 300):
             raise _not_an_answer("it is not the XML of STS", Kind.PASSES) from None
         raise _not_of_aws(status, retry_after) from None
+    finally:
+        client.meta.events.unregister("before-parse.sts", see)
     return answer
 
 
@@ -290,7 +303,7 @@ def _not_of_aws(status: int, retry_after: str) -> Failure:
     )
 
 
-def _unreachable(endpoint: Endpoint, error: Exception) -> Failure:
+def _unreachable(endpoint: Endpoint, error: Exception, *, is_hopeless: bool = False) -> Failure:
     said = getattr(error, "kwargs", {})
     where = endpoint.url or said.get("endpoint_url") or f"STS in {endpoint.region}"
     unknown = ", as the name cannot be resolved" if "Failed to resolve" in str(said.get("error")) else ""
@@ -307,7 +320,7 @@ def _unreachable(endpoint: Endpoint, error: Exception) -> Failure:
         f"(certificates: {endpoint.network.verified_by}).",
         fix=f"check that the region {endpoint.region!r} exists, and that the runner reaches the endpoint, "
         "also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY).",
-        kind=Kind.NEVER if is_hopeless(error) else Kind.PASSES,
+        kind=Kind.NEVER if is_hopeless else Kind.PASSES,
     )
 
 

@@ -6,7 +6,6 @@ The request is that of GitHub's "OpenID Connect reference", as actions/toolkit m
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -96,10 +95,7 @@ def fetch(
 
     `meanwhile` begins what can go on while the runner answers.
     """
-    with warnings.catch_warnings():
-        # requests warns where no library is that guesses charsets: the image has none, as JSON has but one charset.
-        warnings.simplefilter("ignore")
-        import requests
+    import requests
 
     too_slow = _unreachable(request.url, TimeoutError(), network)
     meanwhile()
