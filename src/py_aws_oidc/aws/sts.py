@@ -202,15 +202,13 @@ def _call(service: Service, operation: str, **parameters: object) -> Mapping[str
     try:
         with time_limit(WHOLE_CALL_SECONDS, too_slow):
             answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
-    except Failure:
-        raise
     except ClientError as error:
         raise _refused(error, *seen[-1]) from None
     except (BotoCoreError, ValueError) as error:
         raise _unreachable(service.endpoint, error, is_hopeless=is_hopeless(error)) from None
     except Exception:
         if not seen:
-            raise
+            raise  # the time is up, or something of ours is broken
         # botocore's parser raises whatever it trips over, with the answer in its text.
         status, retry_after = seen[-1]
         if status in range(200, 300):
