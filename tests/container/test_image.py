@@ -301,13 +301,20 @@ def test_another_build_elsewhere_without_the_history_has_the_same_layers(engine,
         (context / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, context / name)
 
-    built = engine.ask("build", "--no-cache", "--quiet", str(context), timeout=600)
-
-    assert built.returncode == 0, built.stderr
-    another = built.stdout.strip()
+    another = built_anew(engine, context)
     if packages(engine, another) != packages(engine, image):
-        pytest.skip("Debian has other packages now than when the image was built from its cache")
+        # Debian has other packages now than when the image was built from its cache.
+        image, another = another, built_anew(engine, context)
+    if packages(engine, another) != packages(engine, image):
+        pytest.skip("Debian's packages change from one minute to the next")
     assert layers(engine, another) == layers(engine, image)
+
+
+def built_anew(engine: Engine, context: Path) -> str:
+    """The id of an image that owes nothing to the engine's cache."""
+    built = engine.ask("build", "--no-cache", "--quiet", str(context), timeout=600)
+    assert built.returncode == 0, built.stderr
+    return built.stdout.strip()
 
 
 def content(tree: tarfile.TarFile, name: str) -> bytes:
