@@ -19,6 +19,7 @@ from py_aws_oidc.explain import statements, trust
 from py_aws_oidc.explain.claims import ABSENT, SHOWN, Subject
 from py_aws_oidc.explain.findings import Finding, findings
 from py_aws_oidc.explain.trust import GITHUB, is_github, provider_arn, provider_of
+from py_aws_oidc.quoting import visible
 
 _MOST_CHARACTERS = 1_000_000
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO
         status = _run(arguments, stdin, stdout, stderr)
         stdout.flush()
     except WrongCallError as error:
-        stderr.write(f"py-aws-oidc trust: {_printable(str(error))}\n")
+        stderr.write(f"py-aws-oidc trust: {visible(str(error))}\n")
         return 2
     except KeyboardInterrupt:
         return 130
@@ -148,7 +149,7 @@ def _add_check(parser: ArgumentParser) -> None:
     add("--issuer", metavar="URL", help="the token's issuer, if the claims do not say it (default: GitHub)")
     add("--account", metavar="ID", help="the role's account (default: the one that the policy names)")
     add("--partition", default="aws", metavar="NAME", help="its partition (default: aws)")
-    add("--action", default="sts:AssumeRoleWithWebIdentity", metavar="NAME", help="(default: %(default)s)")
+    add("--action", default=trust.EXCHANGE, metavar="NAME", help="(default: %(default)s)")
     add("--role-session-name", default="GitHubActions", metavar="NAME", help="(default: %(default)s)")
     parser.set_defaults(run=_check)
 
@@ -476,11 +477,4 @@ def _told(found: Sequence[Finding]) -> Iterator[str]:
 
 
 def _print(lines: Iterable[str], to: TextIO) -> None:
-    to.writelines(f"{_printable(line)}\n" for line in lines)
-
-
-def _printable(text: str) -> str:
-    """The text without characters that could end its line or steer a terminal."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+    to.writelines(f"{visible(line)}\n" for line in lines)

@@ -24,11 +24,11 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
-from threading import Thread
 from typing import Any, TextIO
 
 from sandbox.in_process import FILES, folder
 from sandbox.job import Job
+from sandbox.proxy import serving
 from sandbox.runner import Engine
 from sandbox.world import AUDIENCE, World, github_trust
 
@@ -104,7 +104,7 @@ def recorded(job: Job) -> Services:
 
 
 @contextmanager
-def serving(services: Services) -> Iterator[None]:
+def listening(services: Services) -> Iterator[None]:
     """Let the services listen on 127.0.0.1, at their `url`."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -124,15 +124,10 @@ def serving(services: Services) -> Iterator[None]:
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        services.url = f"http://127.0.0.1:{server.server_port}"
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    services.url = f"http://127.0.0.1:{server.server_port}"
+    with serving(server):
+        yield
 
 
 def variables(job: Job, services: Services, files: Path) -> dict[str, str]:
@@ -282,7 +277,7 @@ def rows(image: str, reference: str | None, rounds: int) -> Iterator[Row]:
     """Measure, and say what was found."""
     engine, job = Engine.require(), Job()
     services = recorded(job)
-    with serving(services), exported(engine, image) as tree, folder() as files:
+    with listening(services), exported(engine, image) as tree, folder() as files:
         ours = Subject(("chroot", str(tree), DOOR), variables(job, services, IN_IMAGE), tree / IN_IMAGE.name)
         theirs = Subject(("node", reference or ""), variables(job, services, files), files)
         subjects = (ours, theirs) if reference else (ours,)

@@ -60,7 +60,7 @@ def seen(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) -
     for name in bench.FILES:
         (folder / name).write_text("")
     services = bench.recorded(Job())
-    with bench.serving(services):
+    with bench.listening(services):
         variables = bench.variables(Job(), services, Path("/job"))
         step = subprocess.run(
             [

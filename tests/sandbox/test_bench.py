@@ -124,7 +124,7 @@ def test_the_real_image_is_measured(image):
 
 def test_services_say_again_what_the_sandbox_said():
     services = bench.recorded(Job())
-    with bench.serving(services):
+    with bench.listening(services):
         token = requests.get(services.url, params={"audience": "a"}, timeout=5).json()["value"]
         form = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15"}
         session = requests.post(services.url, form, timeout=5).text

@@ -6,7 +6,7 @@ AWS's own messages are terse on purpose. The causes are those of the IAM User Gu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -141,21 +141,23 @@ def _has_capitals(evidence: Evidence) -> bool:
     return repository != repository.lower()
 
 
+def _misses(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
+    """The conditions that do not hold: the operator, what the token says, and what is wanted of it."""
+    for test in evidence.failing:
+        yield from ((test.operator, given, wanted) for given in test.given for wanted in test.wanted)
+
+
 def _wants_other_letters(evidence: Evidence) -> bool:
     return any(
         trust.like(given.lower(), wanted.lower()) and not trust.like(given, wanted)
-        for test in evidence.failing
-        for given in test.given
-        for wanted in test.wanted
+        for _, given, wanted in _misses(evidence)
     )
 
 
 def _wants_wildcard(evidence: Evidence) -> bool:
     return any(
-        "StringEquals" in test.operator and trust.has_wildcard(wanted) and trust.like(given, wanted)
-        for test in evidence.failing
-        for given in test.given
-        for wanted in test.wanted
+        "StringEquals" in operator and trust.has_wildcard(wanted) and trust.like(given, wanted)
+        for operator, given, wanted in _misses(evidence)
     )
 
 

@@ -13,8 +13,6 @@ from py_aws_oidc.aws.errors import Refused
 from py_aws_oidc.explain import trust
 from py_aws_oidc.explain.claims import Subject
 
-EXCHANGE = "sts:AssumeRoleWithWebIdentity"
-
 
 @dataclass(frozen=True)
 class PolicyFile:
@@ -66,30 +64,34 @@ class Evidence:
         """The identity provider that must be in the role's account."""
         return trust.provider_arn(self.issuer, self.role.account, self.role.partition) if self.role else ""
 
-    @cached_property
+    @property
     def decision(self) -> trust.Decision | None:
         """What the policy in the repository says to this token; None without one, or one that cannot be judged."""
-        return None if self.policy_file is None or self.not_judged else self._decide({})
+        return self._judged if isinstance(self._judged, trust.Decision) else None
+
+    @property
+    def not_judged(self) -> str:
+        """Why there is no decision; empty if there is one."""
+        return self._judged if isinstance(self._judged, str) else ""
 
     @cached_property
-    def not_judged(self) -> str:
-        """Why the policy in the repository cannot be judged; empty if it can."""
+    def _judged(self) -> trust.Decision | str:
+        if self.policy_file is None:
+            return "there is no policy"
         if not self.claims:
             return "what the token says is not known"
         try:
-            self._decide({})
+            return self._decide(self.policy_file.document)
         except trust.UnsupportedPolicyError as error:
             return f"it has a {error}"
-        return ""
 
     def would_allow(self, **claims: str) -> bool:
         """Whether the policy in the repository would allow a token that says this instead."""
-        return self._decide(claims).allowed
+        return bool(self.policy_file and self._decide(self.policy_file.document, **claims).allowed)
 
-    def _decide(self, instead: Mapping[str, str]) -> trust.Decision:
+    def _decide(self, policy: Mapping[str, Any], **instead: str) -> trust.Decision:
         context = trust.context_of({**self.claims, **instead}, self.provider, session_name=self.session_name)
-        policy = self.policy_file.document if self.policy_file else {}
-        return trust.evaluate(policy, principal=self.provider_arn, action=EXCHANGE, context=context)
+        return trust.evaluate(policy, principal=self.provider_arn, action=trust.EXCHANGE, context=context)
 
     @property
     def meant(self) -> Iterator[trust.Verdict]:

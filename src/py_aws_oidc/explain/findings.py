@@ -15,7 +15,16 @@ from functools import partial
 from typing import Any, Literal
 
 from py_aws_oidc.explain import trust
-from py_aws_oidc.explain.trust import GITHUB, GITHUB_CLAIM_KEYS, has_wildcard, is_github, like, listed, provider_of
+from py_aws_oidc.explain.trust import (
+    EXCHANGE,
+    GITHUB,
+    GITHUB_CLAIM_KEYS,
+    has_wildcard,
+    is_github,
+    like,
+    listed,
+    provider_of,
+)
 
 Severity = Literal["error", "warning"]
 
@@ -221,13 +230,12 @@ def _principal(statement: _Statement) -> Iterator[Finding]:
 
 
 def _action(statement: _Statement) -> Iterator[Finding]:
-    wanted = "sts:AssumeRoleWithWebIdentity"
-    if statement.actions and not any(like(wanted.lower(), action.lower()) for action in statement.actions):
+    if statement.actions and not any(like(EXCHANGE.lower(), action.lower()) for action in statement.actions):
         yield Finding(
             "error",
             f"{statement.where}.Action",
             f"The Action is {' and '.join(statement.actions)}, which is not what an ID token is exchanged with.",
-            f"write {wanted}.",
+            f"write {EXCHANGE}.",
         )
 
 

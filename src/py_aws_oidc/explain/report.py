@@ -14,7 +14,7 @@ from py_aws_oidc.aws.errors import spoken
 from py_aws_oidc.explain import claims, trust
 from py_aws_oidc.explain.causes import Cause, Weight, ranked
 from py_aws_oidc.explain.claims import Subject
-from py_aws_oidc.explain.evidence import EXCHANGE, Evidence, PolicyFile
+from py_aws_oidc.explain.evidence import Evidence, PolicyFile
 from py_aws_oidc.explain.findings import findings
 from py_aws_oidc.explain.markdown import code, fenced
 from py_aws_oidc.explain.statements import as_json, literal, policy, statement
@@ -26,8 +26,6 @@ _LEADS = {
     Weight.SHOWN: "The cause:",
     Weight.PROVEN: "The cause:",
 }
-
-
 _MOST_VALUES, _MOST_CHARACTERS = 5, 300  # of a condition, in one line of the log
 
 
@@ -120,7 +118,7 @@ def spoken_verdict(verdict: trust.Verdict) -> str:
         return f"{name}: fits this token"
     misses = [
         *([] if verdict.principal_fits else ["Principal is another one"]),
-        *([] if verdict.action_fits else [f"Action is not {EXCHANGE}"]),
+        *([] if verdict.action_fits else [f"Action is not {trust.EXCHANGE}"]),
         *(
             f"{test.operator} {test.key} wants {_any_of(test.wanted)}, and the "
             f"{'request' if test.key.lower().startswith('sts:') else 'token'} says {_any_of(test.given)}"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from py_aws_oidc.explain.trust import GITHUB_CLAIM_KEYS, has_wildcard, is_github, is_sid, provider_of
+from py_aws_oidc.explain.trust import EXCHANGE, GITHUB_CLAIM_KEYS, has_wildcard, is_github, is_sid, provider_of
 from py_aws_oidc.quoting import quoted
 
 
@@ -41,7 +41,7 @@ def statement(
         **({"Sid": sid} if sid else {}),
         "Effect": "Allow",
         "Principal": {"Federated": provider_arn},
-        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Action": EXCHANGE,
         "Condition": condition,
     }
 

@@ -17,6 +17,9 @@ from typing import Any, Literal, NoReturn
 
 from py_aws_oidc.quoting import quoted
 
+EXCHANGE = "sts:AssumeRoleWithWebIdentity"
+"""The action with which an ID token becomes credentials."""
+
 GITHUB = "https://token.actions.githubusercontent.com"
 """The issuer of github.com's ID tokens ("OpenID Connect reference")."""
 
