@@ -5,16 +5,15 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
 import pytest
+from tests.container.place import Place
 
 from sandbox.faults import Fault
 from sandbox.job import Job
-from sandbox.runner import Cancel, Engine, JobRun, Mode, StepResult, work_folder
-from sandbox.world import World, github_trust
+from sandbox.runner import Cancel, Engine, JobRun, Mode, StepResult
 
 pytestmark = pytest.mark.container
 
@@ -24,15 +23,8 @@ VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRE
 WITH_ID_TOKEN = [Mode.HOST, Mode.JOB_CONTAINER, Mode.OLD_RUNNER, Mode.ACT_LIKE]
 
 
-@dataclass(frozen=True)
-class Place:
-    """A world whose role trusts main, and an engine with the image."""
-
-    world: World
-    role: str
-    engine: Engine
-    image: str
-    work: Path
+class Runner(Place):
+    """A place in which jobs run."""
 
     @contextmanager
     def job(self, job: Job | None = None, *, mode: Mode = Mode.HOST, **more: object) -> Iterator[JobRun]:
@@ -69,11 +61,9 @@ class Place:
 
 
 @pytest.fixture
-def place(engine: Engine, image: str) -> Iterator[Place]:
-    with World() as world, work_folder() as work:
-        role = world.create_role("deploy", trust=github_trust(world.register_provider(), Job().sub))
-        # The one departure from the runner's line: the sandbox listens on the host's loopback.
-        yield Place(world, role, replace(engine, run_args=("--network", "host")), image, work)
+def place(engine: Engine, image: str) -> Iterator[Runner]:
+    with Runner.made(engine, image) as place:
+        yield place
 
 
 @pytest.mark.parametrize("mode", WITH_ID_TOKEN, ids=lambda mode: mode.name)

@@ -6,14 +6,13 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.container.place import Place
 
 from sandbox.job import Job
-from sandbox.runner import Engine, JobRun, StepResult, work_folder
-from sandbox.world import World, github_trust
+from sandbox.runner import Engine, JobRun, StepResult
 
 pytestmark = pytest.mark.container
 
@@ -29,15 +28,8 @@ runpy.run_path("/usr/local/bin/points.py", run_name="__main__")
 """
 
 
-@dataclass(frozen=True)
-class Place:
-    """A world with a role, and the image with the program held at a point."""
-
-    world: World
-    role: str
-    engine: Engine
-    image: str
-    work: Path
+class Holding(Place):
+    """A place in which the program is held at a point."""
 
     def ended(self, at: str, number: str) -> tuple[StepResult, dict[str, str]]:
         """What is left by a step that gets the signal at a point, and the variables that post puts back."""
@@ -80,10 +72,9 @@ def held_image(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def place(engine: Engine, held_image: str) -> Iterator[Place]:
-    with World() as world, work_folder() as work:
-        role = world.create_role("deploy", trust=github_trust(world.register_provider(), Job().sub))
-        yield Place(world, role, replace(engine, run_args=("--network", "host")), held_image, work)
+def place(engine: Engine, held_image: str) -> Iterator[Holding]:
+    with Holding.made(engine, held_image) as place:
+        yield place
 
 
 @pytest.mark.parametrize(
