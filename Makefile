@@ -62,6 +62,7 @@ check: setup ## Linters and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck .ci/run $(filter-out %.py,$(wildcard tools/*))
 	$(BIN)/actionlint
