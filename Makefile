@@ -44,7 +44,10 @@ image: ## The action's image, py-aws-oidc:dev
 	@engine=$$(tools/engine find); eval "$$engine"; tools/image
 
 .PHONY: test
-test: setup ## The tests with coverage; those of the image where a Docker engine answers
+test: setup ## Run all tests with coverage, those of the image if a Docker engine answers; T=FILE runs a part
+ifdef T
+	@if engine=$$(tools/engine find 2>/dev/null); then eval "$$engine"; fi; $(BIN)/python -m pytest $(T)
+else
 	@if engine=$$(tools/engine find); then \
 		eval "$$engine"; tools/image >/dev/null; report=; \
 	else \
@@ -56,6 +59,11 @@ test: setup ## The tests with coverage; those of the image where a Docker engine
 	$(BIN)/coverage combine --quiet || status=$$?; \
 	$(BIN)/coverage report $$report || status=$$?; \
 	exit $$status
+endif
+
+.PHONY: test-fast
+test-fast: setup ## Run the tests that are not marked slow or container, without coverage
+	@$(BIN)/python -m pytest -m "not slow and not container"
 
 .PHONY: check
 check: setup ## Linters and types
@@ -72,6 +80,9 @@ check: setup ## Linters and types
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms \
+		$(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(BIN)/cfn-lint infra/cloudformation/*.yaml
 	@if command -v terraform >/dev/null; then CHECKPOINT_DISABLE=1 terraform fmt -check -diff -recursive infra; \
 	else echo "There is no terraform here: its formatting is left to tests/infra."; fi

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from py_aws_oidc import action, cleanup
+from py_aws_oidc import __version__, action, cleanup
 from py_aws_oidc.__main__ import main
 from py_aws_oidc.failure import Failure
 
@@ -54,6 +54,10 @@ def test_help_is_given_to_who_asks():
 
     assert status == 0
     assert "python3 -m py_aws_oidc post" in text
+
+
+def test_version_prints_the_version():
+    assert called("--version") == (0, f"py-aws-oidc {__version__}\n")
 
 
 def test_a_wrong_call_is_answered_with_help():

@@ -25,6 +25,7 @@ py-aws-oidc {__version__}: turns a workflow's OIDC identity into short-lived AWS
 usage: python3 -m py_aws_oidc          what the action's step does
        python3 -m py_aws_oidc post     what the action does at the end of the job
        python3 -m py_aws_oidc trust    write and check trust policies; trust --help has the rest
+       python3 -m py_aws_oidc --version
 
 The first two take their inputs from the environment, as GitHub's runner sets it: INPUT_AWS-REGION,
 INPUT_ROLE-TO-ASSUME, GITHUB_ENV and so on. README.md has the inputs.
@@ -47,6 +48,9 @@ def main(
         from py_aws_oidc import desk
 
         return desk.main(arguments[1:], sys.stdin, stdout, sys.stderr)
+    if stage == "--version":
+        stdout.write(f"py-aws-oidc {__version__}\n")
+        return 0
     if stage not in TITLES:
         stdout.write(USAGE)
         return 0 if stage in {"-h", "--help"} else 2
