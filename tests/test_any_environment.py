@@ -26,6 +26,8 @@ from py_aws_oidc.inputs import Inputs, variable
 from py_aws_oidc.network import is_loopback
 from py_aws_oidc.surroundings import TABLE
 
+pytestmark = pytest.mark.slow
+
 NOBODY = "http://127.0.0.1:9"
 ROLE = "arn:aws:iam::123456789012:role/deploy"
 COMMAND_FILES = ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE")

@@ -34,6 +34,8 @@ from sandbox.runner.files import parse
 from sandbox.secrets import ran
 from sandbox.world import World, github_trust
 
+pytestmark = pytest.mark.slow
+
 POINTS = Path(__file__).with_name("points.py")
 FILES = ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE")
 LIMIT_SECONDS = 10

@@ -12,6 +12,8 @@ from sandbox import secrets
 from sandbox.runner.values import RawLine, StepResult
 from sandbox.secrets import Shown
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "the-session-token-of-this-test"
 MASK = f"::add-mask::{TOKEN}"
 ROOT = Path(__file__).parent.parent

@@ -17,6 +17,8 @@ from sandbox.secrets import ran
 from sandbox.tls import SecureWorld
 from sandbox.world import github_trust
 
+pytestmark = pytest.mark.slow
+
 TOKEN, STS, REGIONS_OWN = "token.sandbox.test", "sts.sandbox.test", "sts.us-east-1.amazonaws.com"
 LOOPBACK = ""  # for the token: where the issuer really is
 HOST, OTHER_HOST = "10.1.2.3", "10.2.0.1"

@@ -11,6 +11,8 @@ from sandbox import reliability, soak
 from sandbox.in_process import Run, stage
 from sandbox.reliability import CELLS, Cell, Outcome, Place, Trouble
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 # How often a call that never succeeds is made at most; retry-max-attempts is 12.
 TRIES = {Kind.PASSES: 12, Kind.MAY_PASS: 3, Kind.NEW_TOKEN: 2, Kind.ONCE_MORE: 2, Kind.NEVER: 1}

@@ -5,6 +5,8 @@ from itertools import repeat
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"
 SESSION_ARN = f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/GitHubActions"

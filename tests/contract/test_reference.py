@@ -20,6 +20,8 @@ from sandbox.job import Job
 from sandbox.runner import JobRun, StepResult, work_folder
 from sandbox.runner.paths import give, runner_user
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 REFERENCE = json.loads(Path(__file__).with_name("reference-cases.json").read_text())
 REQUEST_TOKEN = REFERENCE["defaults"]["env"]["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"
 SESSION_ARN = f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/GitHubActions"

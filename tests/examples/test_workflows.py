@@ -20,6 +20,8 @@ from sandbox.runner import JobRun, Mode, work_folder
 from sandbox.runner.expressions import fill
 from sandbox.world import World, github_trust
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FILES = {path.name: path.read_text() for path in sorted((ROOT / "examples" / "workflows").glob("*.yml"))}
 # As texts all of it, so that `on` stays a word and an account id keeps its zeros.

@@ -14,6 +14,8 @@ from sandbox import bench
 from sandbox.bench import Row, Sample, Subject
 from sandbox.job import Job
 
+pytestmark = pytest.mark.slow
+
 # Programs that stand for the ones that the bench calls, each of which exports credentials as the action would.
 PROGRAMS = {
     "chroot": 'echo AWS_SESSION_TOKEN=x >"$1/tmp/GITHUB_ENV"',

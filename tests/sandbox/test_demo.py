@@ -6,6 +6,8 @@ import pytest
 
 from sandbox import demo
 
+pytestmark = pytest.mark.slow
+
 
 def told(monkeypatch: pytest.MonkeyPatch, docker_host: str) -> tuple[int, str]:
     monkeypatch.setenv("DOCKER_HOST", docker_host)
