@@ -391,6 +391,13 @@ def test_the_claims_may_be_lines_of_the_actions_error():
     assert checked_with(ERROR, trusting())[0] == 0
 
 
+@pytest.mark.parametrize("environment", ["prod " * 2_000, "p" * 10_000, "prod\n", "prod\u202e", "prod\U000e0100"])
+def test_a_claim_that_the_log_does_not_show_as_it_is_cannot_be_compared(environment):
+    lines = "\n".join(of_log(environment=environment))
+
+    assert "does not have all of environment" in refused_lines(lines, trusting())
+
+
 def test_an_error_does_not_say_what_other_claims_are():
     document = trusting(condition={"StringEquals": {f"{GITHUB}:environment": "prod", f"{GITHUB}:sub": MAIN}})
     assert "the claim environment, of which what is given of the token does not say" in refused_lines(

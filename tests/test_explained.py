@@ -306,7 +306,7 @@ def test_an_account_without_a_provider_is_told_which_one_it_needs(step):
 
     assert told_first(refused, "no-provider")
     assert f"```\n{PROVIDER}\n```" in refused.summary
-    assert "--url https://token.actions.githubusercontent.com --client-id-list sts.amazonaws.com" in refused.error
+    assert "--url=https://token.actions.githubusercontent.com --client-id-list=sts.amazonaws.com" in refused.error
     step.world.register_provider()
     assert step().status == 0
 

@@ -18,6 +18,7 @@ from py_aws_oidc.failure import Failure
 from py_aws_oidc.github.commands import Log
 from py_aws_oidc.github.files import append_summary
 from py_aws_oidc.interrupts import Interrupted, interruptible
+from py_aws_oidc.quoting import MOST_OF_PAGE
 
 USAGE = f"""\
 py-aws-oidc {__version__}: turns a workflow's OIDC identity into short-lived AWS credentials.
@@ -72,11 +73,12 @@ def main(
                 action.run(given, log, clock)
     except BaseException as error:  # noqa: BLE001 - the last door: whatever happened, a person understands it
         if given.get("SHOW_STACK_TRACE") == "true":
-            log.info("\n".join(_stack(error)))
+            for line in _stack(error):
+                log.info(line)
         failure = _failure(error)
         for secret in failure.hidden:
             log.mask(secret)
-        log.error(str(failure), title=TITLES[stage])
+        log.error(str(failure).split("\n"), title=TITLES[stage])
         # Where there is no page to write, or it cannot be written, the log has said the most of it.
         with suppress(Failure, OSError):
             append_summary(given, _summary(TITLES[stage], failure))
@@ -88,7 +90,8 @@ def _summary(title: str, failure: Failure) -> str:
     from py_aws_oidc.explain import markdown
 
     what, why, fix = (markdown.text(text.strip("\n")) for text in (failure.what, failure.why, failure.fix))
-    return f"## {title}\n\n{what}\n\n**Why:** {why}\n\n**What to do:** {fix}\n\n{failure.details}\n"
+    said = f"## {title}\n\n{what}\n\n**Why:** {why}\n\n**What to do:** {fix}\n\n"
+    return f"{said}{markdown.cut(failure.details, MOST_OF_PAGE - len(said))}\n"
 
 
 def _failure(error: BaseException) -> Failure:

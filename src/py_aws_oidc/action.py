@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from py_aws_oidc import export, surroundings
 from py_aws_oidc.aws import sts
 from py_aws_oidc.clock import Clock
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.github import idtoken
-from py_aws_oidc.github.commands import Log
+from py_aws_oidc.github.commands import Log, accounts
 from py_aws_oidc.inputs import Inputs
 from py_aws_oidc.interrupts import time_limit
 from py_aws_oidc.network import Network
@@ -24,6 +25,17 @@ def run(environ: Mapping[str, str], log: Log, clock: Clock) -> None:
     Everything that can fail comes before the first export. Raises Failure.
     """
     inputs = Inputs.read(environ)
+    log = replace(log, hides_accounts=inputs.mask_aws_account_id)
+    try:
+        _run(inputs, environ, log, clock)
+    except Failure as failure:
+        if inputs.mask_aws_account_id:
+            # Of the caller in AWS's message, of the trust policy, of a file's name: it need not be the role's account.
+            failure.hidden = (*failure.hidden, *accounts(f"{failure}{failure.details}"))
+        raise
+
+
+def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, clock: Clock) -> None:
     for secret in inputs.secrets():
         log.mask(secret)
     network = Network.read(environ, proxy=inputs.http_proxy, no_proxy=inputs.no_proxy)

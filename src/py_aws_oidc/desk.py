@@ -19,7 +19,7 @@ from py_aws_oidc.explain import statements, trust
 from py_aws_oidc.explain.claims import ABSENT, SHOWN, Subject
 from py_aws_oidc.explain.findings import Finding, findings
 from py_aws_oidc.explain.trust import GITHUB, is_github, provider_arn, provider_of
-from py_aws_oidc.quoting import visible
+from py_aws_oidc.quoting import visible, was_changed
 
 _MOST_CHARACTERS = 1_000_000
 
@@ -392,6 +392,11 @@ def _of_lines(text: str, name: str) -> _Token:
         claim, value = match["name"].strip("-|: \t"), match["value"].strip()
         if code := re.fullmatch(r"<code>(.*)</code> \|", value):
             value = html.unescape(code[1])
+        if was_changed(value):
+            raise WrongCallError(
+                f"{name} does not have all of {claim}, which is long or has characters that the log spells out: give "
+                "the claims as a JSON object."
+            )
         if said.setdefault(claim, value) != value:
             raise WrongCallError(
                 f"{name} says two things of {claim}: it has the lines of more than one step; keep one's."

@@ -1,8 +1,36 @@
-"""How a message repeats what it was given."""
+"""How a message repeats what it was given: visible, on one line, and not too long; and the limits of what is shown."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
+MOST_OF_VALUE = 4_096
+"""Characters of one value, such as a claim or AWS's message.
+
+The runner cuts the message of an annotation at as many (`ExecutionContext.cs` in actions/runner), so a longer value
+would leave no space for the explanation.
+"""
+
+MOST_OF_TEXT = 16_384
+"""Characters of a line of the log, or of one of the three texts of an error."""
+
+MOST_OF_ANNOTATION = 65_536
+"""Characters of an annotation, which is one line of the log: all three texts of an error, and more."""
+
+MOST_OF_PAGE = 1_000_000
+"""Bytes of what a step adds to the job's summary.
+
+GitHub takes 1 MiB ("Workflow commands for GitHub Actions", "Step isolation and limits"), and shows nothing of more.
+"""
+
 _MOST = 60
+# Letters and marks that Python takes for printable, but that have no shape: fillers, selectors, an empty pattern.
+_BLANK = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_SPELT_OUT = re.compile(r"\\(?:[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+_CUT = re.compile(r"\(cut: \d+ characters in all\)\Z", re.ASCII)
 
 
 def quoted(text: str) -> str:
@@ -14,5 +42,42 @@ def quoted(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text without characters that could end its line or steer a terminal: they are spelt out."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    """The text without characters that end its line, steer a terminal, or cannot be seen: they are spelt out."""
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return _BLANK.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def shown(text: str, most: int = MOST_OF_VALUE) -> str:
+    """The text on one line, visible, and cut if it is longer than this.
+
+    It is cut at a space only: a key, a token, an ARN or an account id has none, so no part of one is left, which the
+    runner would not mask.
+    """
+    line = visible(text[: most + 1])
+    if len(line) <= most:
+        return line
+    head = line[:most].rpartition(" ")[0]
+    return f"{head}{' ... ' if head else ''}(cut: {len(text)} characters in all)"
+
+
+def was_changed(text: str) -> bool:
+    """Whether `shown` may have made this of another text: cut it, or spelt a character out."""
+    return (_CUT.search(text) or _SPELT_OUT.search(text)) is not None
+
+
+def joined(lines: Iterable[str], most: int = MOST_OF_TEXT) -> str:
+    """The lines, each visible, as one text, which ends with how many are left out if it would be longer than this.
+
+    Only the caller's own lines are lines of the text: a line break in a value is spelt out.
+    """
+    lines = list(lines)
+    kept: list[str] = []
+    left = most
+    for number, line in enumerate(lines):
+        if left <= 0:
+            kept.append(f"... (cut: {len(lines) - number} more lines)")
+            break
+        kept.append(shown(line, left))
+        left -= len(kept[-1]) + 1
+    return "\n".join(kept)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -297,10 +296,6 @@ class SignIn:
         )
 
     def _explained(self, refused: Refused, role: Role | None, identity: IdToken | None = None) -> Failure:
-        if self.inputs.mask_aws_account_id:
-            # AWS's messages name the caller, whose account may be another than the role's.
-            for account in re.findall(r"[0-9]{12}", refused.message):
-                self.log.mask(Secret(account))
         # Most runs are not refused, and start faster without all that can be said of those that are.
         from py_aws_oidc.explain import report
         from py_aws_oidc.explain.evidence import Evidence

@@ -68,10 +68,15 @@ def _refused(role: str, region: str = "us-east-1", accounts: str = "") -> Failur
 
 def _filled(template: str) -> str:
     """A text of the table, with the name of what a run would put there."""
-    names = Template(template).get_identifiers()
-    return (
-        Template(template).substitute({name: f"<{name.replace('_', '-')}>" for name in names}).replace("<", "&lt;")
+    return "`".join(
+        _named(part) if number % 2 else _named(part).replace("<", "&lt;")
+        for number, part in enumerate(template.split("`"))
     )
+
+
+def _named(part: str) -> str:
+    names = Template(part).get_identifiers()
+    return Template(part).substitute({name: f"<{name.replace('_', '-')}>" for name in names})
 
 
 _BEGINNING = """\

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from py_aws_oidc.github.commands import Log
+from py_aws_oidc.quoting import visible
 from py_aws_oidc.secret import Secret
 from sandbox.runner.commands import parse
 
@@ -31,13 +32,17 @@ def test_nothing_is_no_secret_to_mask(nothing):
 
 
 def test_an_error_is_one_line_with_its_title():
-    written = logged(lambda log: log.error("first\nsecond: 100%", title="a, b: c"))
+    written = logged(lambda log: log.error(["first", "second: 100%"], title="a, b: c"))
 
     assert written == "::error title=a%2C b%3A c::first%0Asecond: 100%25\n"
 
 
 def test_a_warning_is_one_line_with_its_title():
-    assert logged(lambda log: log.warning("look\nout", title="t")) == "::warning title=t::look%0Aout\n"
+    assert logged(lambda log: log.warning(["look", "out"], title="t")) == "::warning title=t::look%0Aout\n"
+
+
+def test_a_text_of_one_line_stays_on_it():
+    assert logged(lambda log: log.notice("look\nout", title="a\nb")) == "::notice title=a\\nb::look\\nout\n"
 
 
 @pytest.mark.parametrize(
@@ -77,12 +82,72 @@ TITLES = st.sampled_from(["No AWS credentials", "a, b: c 100%", "x%3Ay"])
 
 @given(st.text(), TITLES)
 def test_the_runner_reads_an_annotation_as_it_was_meant(text, title):
-    (line,) = logged(lambda log: log.warning(text, title=title)).removesuffix("\n").split("\n")
+    (line,) = logged(lambda log: log.warning([text, "end"], title=title)).removesuffix("\n").split("\n")
 
     found = parse(line)
 
     assert found is not None
-    assert (found.name, found.data, found.properties["title"]) == ("warning", text, title)
+    assert found.data == f"{visible(text)}\nend"
+    assert (found.name, found.properties["title"]) == ("warning", title)
+
+
+LOUD = (
+    "a\u202eb",
+    "a\u2066b\u2069",
+    "a\x1b[31mb",
+    "a\u200bb\u00ad",
+    "a\u2028b\u2029c",
+    "a\rb",
+    "a\x00\x85b",
+    "a\u3164\ufe0f\u2800b",
+)
+WAYS = {
+    "error": lambda log, text: log.error(text, title=text),
+    "warning": lambda log, text: log.warning([text, text], title=text),
+    "notice": lambda log, text: log.notice(text, title=text),
+    "info": lambda log, text: log.info(text),
+    "group": lambda log, text: log.group(text).__enter__(),
+}
+
+
+@pytest.mark.parametrize("text", LOUD, ids=ascii)
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_is_printed_is_visible(way, text):
+    written = logged(lambda log: WAYS[way](log, text))
+
+    (line,) = written.removesuffix("::endgroup::\n").removesuffix("\n").split("\n")
+    assert line.isprintable()
+    assert not set("\u3164\ufe0f\u2800") & set(written)
+    assert "b" in written
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("text", ["word " * 1_000_000, "a" * 5_000_000], ids=["words", "one word"])
+def test_whatever_is_printed_is_cut(way, text):
+    written = logged(lambda log: WAYS[way](log, text))
+
+    assert len(written) < 100_000
+    assert "5000000 characters in all" in written
+
+
+def test_an_annotation_of_many_lines_is_cut():
+    written = logged(lambda log: log.error(["a line"] * 100_000, title="t"))
+
+    assert len(written) < 100_000
+    assert written.endswith(" more lines)\n")
+
+
+def test_an_account_that_nobody_is_to_see_is_masked_before_it_is_printed():
+    stream = io.StringIO()
+    log = Log(stream, hides_accounts=True)
+
+    log.info("of 111111111111, of 222222222222 and of 111111111111")
+    log.warning("in 333333333333", title="444444444444")
+
+    masks = [line for line in stream.getvalue().splitlines() if line.startswith("::add-mask::")]
+    assert masks == [f"::add-mask::{digit * 12}" for digit in "1234"]
+    for digit in "1234":
+        assert stream.getvalue().index(digit) == stream.getvalue().index(f"::add-mask::{digit * 12}") + 12
 
 
 @given(st.text())

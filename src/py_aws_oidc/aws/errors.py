@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from py_aws_oidc.failure import Failure, Kind
+from py_aws_oidc.quoting import shown
 
 
 class Refused(Failure):
@@ -58,8 +59,8 @@ STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
 def spoken(code: str, message: str, status: int) -> str:
-    """What AWS said, on one line."""
-    return f"{message} ({code}, HTTP {status})" if message else f"{code} (HTTP {status})"
+    """What AWS said, on one line, and cut if it is long."""
+    return f"{shown(message)} ({shown(code)}, HTTP {status})" if message else f"{shown(code)} (HTTP {status})"
 
 
 def kind_of(code: str, message: str, status: int, operation: str = "AssumeRoleWithWebIdentity") -> Kind:

@@ -66,7 +66,8 @@ def certain(_: Evidence) -> Weight:
 class Cause:
     """One reason for a refusal: how to see whether it is the one, and what to do then.
 
-    `weigh` says what speaks for it in a run; None when it cannot be. The texts may name what `report.words` has.
+    `weigh` says what speaks for it in a run; None when it cannot be. The texts may name what `report.words` has, and
+    their commands stand between backticks: see `templates.fill`.
     """
 
     name: str
@@ -175,7 +176,7 @@ def _has_other_audience(evidence: Evidence) -> bool:
 
 
 def _wants_other_audience(evidence: Evidence) -> bool:
-    return any(evidence.would_allow(aud=audience) for audience in evidence.wanted("aud"))
+    return evidence.would_allow_another_audience
 
 
 def _is_of_another_issuer(evidence: Evidence) -> bool:
@@ -266,7 +267,7 @@ NOT_TRUSTED = Symptom(
 )
 
 _STATEMENT = "put the statement from the summary into the role's trust policy"
-_SHOW = "aws iam get-role --role-name $role_name --query Role.AssumeRolePolicyDocument"
+_SHOW = "`aws iam get-role --role-name=$role_name --query Role.AssumeRolePolicyDocument`"
 
 # For each symptom, the first that fits is what AWS said; so the row that says more stands before the one that says
 # less. Of equal weight, the first cause is told first.
@@ -278,8 +279,8 @@ CAUSES = (
         "The token is not from GitHub's usual issuer but from $issuer",
         why="another issuer needs an identity provider of its own: a GitHub Enterprise Server is one, and so is an "
         "enterprise with a path of its own behind token.actions.githubusercontent.com.",
-        check="look whether the account has the provider: aws iam list-open-id-connect-providers. AWS must also reach "
-        "$issuer/.well-known/openid-configuration from the internet.",
+        check="look whether the account has the provider: `aws iam list-open-id-connect-providers`. AWS must also "
+        "reach $issuer/.well-known/openid-configuration from the internet.",
         mend="create the identity provider $provider in account $account, with the audience $audience, and name it as "
         "Principal in the role's trust policy.",
         weigh=likely(_is_of_another_issuer),
@@ -290,9 +291,9 @@ CAUSES = (
         "Account $account has no identity provider for GitHub",
         why="IAM must be told once in each account that tokens of $issuer are to be believed.",
         check="compare the account $account in role-to-assume with the one you mean; then look whether it has the "
-        "provider: aws iam list-open-id-connect-providers. It must be $provider, letter by letter.",
+        "provider: `aws iam list-open-id-connect-providers`. It must be $provider, letter by letter.",
         mend="correct the account in role-to-assume, or create the provider: "
-        "aws iam create-open-id-connect-provider --url $issuer --client-id-list $audience",
+        "`aws iam create-open-id-connect-provider --url=$issuer --client-id-list=$audience`",
         weigh=likely(lambda evidence: not _is_of_another_issuer(evidence)),
     ),
     # --- the provider does not take the token
@@ -301,7 +302,7 @@ CAUSES = (
         AUDIENCE,
         "The identity provider does not list the audience $aud",
         why="the token is for the audience $aud, and the identity provider $provider does not list it.",
-        check="list what it takes: aws iam get-open-id-connect-provider --open-id-connect-provider-arn $provider",
+        check="list what it takes: `aws iam get-open-id-connect-provider --open-id-connect-provider-arn=$provider`",
         mend="add this audience to the identity provider, or set the input audience to one that it lists "
         "(sts.amazonaws.com, or sts.amazonaws.com.cn in China, is usual).",
         weigh=certain,
@@ -312,9 +313,9 @@ CAUSES = (
         "The identity provider lists other certificates than the issuer has",
         why="the thumbprints of a provider count where the issuer's certificate is of no authority that AWS knows, as "
         "in some GitHub Enterprise Servers.",
-        check="aws iam get-open-id-connect-provider --open-id-connect-provider-arn $provider",
-        mend="aws iam update-open-id-connect-provider-thumbprint with the thumbprint of the authority that signed the "
-        "issuer's certificate.",
+        check="run `aws iam get-open-id-connect-provider --open-id-connect-provider-arn=$provider`.",
+        mend="run `aws iam update-open-id-connect-provider-thumbprint` with the thumbprint of the authority that "
+        "signed the issuer's certificate.",
         weigh=certain,
     ),
     Cause(
@@ -370,7 +371,7 @@ CAUSES = (
         "The subject is customised",
         why="the organisation or the repository has a template of its own for `sub`, so it has neither form that "
         "policies usually name, but is $sub.",
-        check="ask GitHub for the template: gh api repos/$repository/actions/oidc/customization/sub",
+        check="ask GitHub for the template: `gh api repos/$repository/actions/oidc/customization/sub`",
         mend=f"{_STATEMENT}, which has this `sub`, or set the template back to the default.",
         weigh=judged(
             proven(lambda evidence: _is_customised(evidence) and any(evidence.wanted("sub"))),
@@ -441,7 +442,9 @@ CAUSES = (
         why="a condition on a key that is absent does not hold. AWS makes keys of only some claims (actor, actor_id, "
         "enterprise_id, environment, job_workflow_ref, ref, repository, repository_id, repository_owner_id, workflow, "
         "besides aud and sub), and a key that is misspelt is absent too.",
-        check="in a clone of this action: cd src && python3 -m py_aws_oidc trust check POLICY --sub $sub --aud $aud",
+        check="in the folder src of a clone of this action, run "
+        "`python3 -m py_aws_oidc trust check POLICY --sub=$sub --aud=$aud`; in place of --sub and --aud, --claims FILE "
+        'takes a file with the lines of the log under "What the ID token says".',
         mend=f"correct the key, or {_STATEMENT}.",
         weigh=judged(proven(_asks_for_what_is_not_there), never),
     ),
@@ -601,7 +604,8 @@ CAUSES = (
         Symptom("The policy is malformed (MalformedPolicyDocument)", "MalformedPolicyDocument"),
         "inline-session-policy is JSON, but not a policy that IAM understands",
         why="IAM checks its elements, actions and ARNs.",
-        check="aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY --policy-document file://policy.json",
+        check="run `aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY --policy-document "
+        "file://policy.json`.",
         mend="correct what that names.",
         weigh=certain,
     ),
@@ -614,7 +618,7 @@ CAUSES = (
         ),
         "The session would be longer than the role allows",
         why="$seconds seconds were asked for, which is more than the maximum session duration of $role.",
-        check="aws iam get-role --role-name $role_name --query Role.MaxSessionDuration",
+        check="run `aws iam get-role --role-name=$role_name --query Role.MaxSessionDuration`.",
         mend="lower the input role-duration-seconds, or raise the role's maximum session duration in IAM.",
         weigh=certain,
     ),
@@ -645,7 +649,7 @@ CAUSES = (
         Symptom("STS is not activated in this region (RegionDisabledException)", "RegionDisabledException"),
         "STS is switched off in this region for account $account",
         why="some regions are off until somebody switches them on, and each has its own STS.",
-        check="aws account get-region-opt-status --region-name $region",
+        check="run `aws account get-region-opt-status --region-name=$region`.",
         mend="switch the region on (IAM console, Account settings), or use another aws-region.",
         weigh=certain,
     ),

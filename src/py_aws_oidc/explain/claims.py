@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from py_aws_oidc.quoting import visible
+from py_aws_oidc.quoting import shown
 
 SHOWN = (
     "iss",
@@ -44,8 +44,8 @@ def lines(claims: Mapping[str, Any], now: datetime) -> list[str]:
     """One line a claim, and how many seconds the token is still good; never the token."""
     width = max(map(len, SHOWN))
     # A value is one line, so that none can look like another claim.
-    shown = [f"{name:<{width}}  {visible(value)}" for name, value in said(claims).items()]
-    return [*shown, f"{'expires':<{width}}  in {claims['exp'] - now.timestamp():.0f} s"]
+    told = [f"{name:<{width}}  {shown(value)}" for name, value in said(claims).items()]
+    return [*told, f"{'expires':<{width}}  in {claims['exp'] - now.timestamp():.0f} s"]
 
 
 @dataclass(frozen=True)

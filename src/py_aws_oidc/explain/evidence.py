@@ -13,6 +13,9 @@ from py_aws_oidc.aws.errors import Refused
 from py_aws_oidc.explain import trust
 from py_aws_oidc.explain.claims import Subject
 
+MOST_TRIES = 100
+"""How many values of a policy are tried in place of the token's: each is an evaluation of the whole policy or two."""
+
 
 @dataclass(frozen=True)
 class PolicyFile:
@@ -106,11 +109,10 @@ class Evidence:
         for verdict in self.meant:
             yield from (test for test in verdict.tests if not test.holds)
 
-    def wanted(self, claim: str) -> Iterator[str]:
-        """What the conditions on a claim that do not hold ask for."""
-        for test in self.failing:
-            if test.key.lower() == f"{self.provider}:{claim}".lower():
-                yield from test.wanted
+    def wanted(self, claim: str) -> list[str]:
+        """What the conditions on a claim that do not hold ask for, each once."""
+        key = f"{self.provider}:{claim}".lower()
+        return [*dict.fromkeys(value for test in self.failing if test.key.lower() == key for value in test.wanted)]
 
     @cached_property
     def nearest(self) -> Subject | None:
@@ -124,8 +126,13 @@ class Evidence:
         for context in (subject.context, *self._contexts_wanted()):
             yield from (replace(form, context=context) for form in forms)
 
-    def _contexts_wanted(self) -> Iterator[str]:
-        """What the policy has for the last part of `sub`, with something plain for each wildcard."""
-        for sub in self.wanted("sub"):
-            if match := re.search(r":((?:ref|environment):[^:]*|pull_request)\Z", sub):
-                yield re.sub(r"[*?]", "x", match[1])
+    def _contexts_wanted(self) -> list[str]:
+        """What the policy has for the last part of `sub`, with something plain for each wildcard; not too many."""
+        ends = (re.search(r":((?:ref|environment):[^:]*|pull_request)\Z", sub) for sub in self.wanted("sub"))
+        contexts = dict.fromkeys(re.sub(r"[*?]", "x", match[1]) for match in ends if match)
+        return [*contexts][:MOST_TRIES]
+
+    @property
+    def would_allow_another_audience(self) -> bool:
+        """Whether an audience that the policy names, in place of the token's, would be allowed."""
+        return any(self.would_allow(aud=audience) for audience in self.wanted("aud")[:MOST_TRIES])

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 
-from py_aws_oidc.quoting import visible
+from py_aws_oidc.quoting import shown, visible
+
+_CUT = "\n\n**The rest of this page was cut: GitHub shows at most 1 MiB of a step's summary.**"
+# Where a row, a list item, a section or a folded block begins, outside of every block of code.
+_BOUNDARY = re.compile(rb"\n(?=\n?(?:### |<details|\| |[0-9]+\. \*\*))")
 
 
 def code(value: str) -> str:
-    """The text as inline code, on one line, in a table too."""
+    """The text as inline code, on one line, in a table too; cut if it is long."""
     # As an entity a character is never markup, neither of Markdown nor of HTML.
-    return f"<code>{re.sub(r'[^0-9A-Za-z /-]', lambda found: f'&#{ord(found[0])};', visible(value))}</code>"
+    return f"<code>{re.sub(r'[^0-9A-Za-z /-]', lambda found: f'&#{ord(found[0])};', shown(value))}</code>"
 
 
 def text(words: str) -> str:
@@ -30,3 +34,12 @@ def fenced(block: str, language: str = "") -> str:
     longest = max((len(run) for run in re.findall("`+", block)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{block}\n{fence}"
+
+
+def cut(page: str, most: int) -> str:
+    """The page, or the parts of it that fit into so many bytes, and a line that says that the rest was cut."""
+    data = page.encode(errors="backslashreplace")
+    if len(data) <= most:
+        return page
+    boundaries = [found.start() for found in _BOUNDARY.finditer(data, 0, max(0, most - len(_CUT)))]
+    return f"{data[: boundaries[-1] if boundaries else 0].decode()}{_CUT}"

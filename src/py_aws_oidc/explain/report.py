@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from string import Template
 from typing import Any
 
 from py_aws_oidc.aws.arn import AssumedRole
@@ -18,7 +16,9 @@ from py_aws_oidc.explain.evidence import Evidence, PolicyFile
 from py_aws_oidc.explain.findings import findings
 from py_aws_oidc.explain.markdown import code, fenced
 from py_aws_oidc.explain.statements import as_json, literal, policy, statement
+from py_aws_oidc.explain.templates import fill
 from py_aws_oidc.failure import Failure
+from py_aws_oidc.quoting import shown
 
 _LEADS = {
     Weight.POSSIBLE: "One possible cause:",
@@ -27,6 +27,7 @@ _LEADS = {
     Weight.PROVEN: "The cause:",
 }
 _MOST_VALUES, _MOST_CHARACTERS = 5, 300  # of a condition, in one line of the log
+_MOST_LINES = 10  # of statements, and of faults, that an error has
 
 
 def explain(evidence: Evidence) -> Failure:
@@ -37,16 +38,21 @@ def explain(evidence: Evidence) -> Failure:
         return refused
     weight, first = causes[0]
     said = words(evidence)
-    compared = f"{_filled(first.symptom.compared, said)}\n" if first.symptom.compared else ""
-    judgement = "".join(_judgement(evidence))
+    compared = fill(first.symptom.compared, said).splitlines()
     others = "Other causes are possible too. " if len(causes) > 1 else ""
     explained = Failure(
         f"AWS refused {refused.operation}{f' for {evidence.role.arn}' if evidence.role else ''}: "
         f"{spoken(refused.code, refused.message, refused.status)}",
-        why=f"{compared}{judgement}{_LEADS[weight]} {_filled(first.title, said)}. "
-        f"{sentence(_filled(first.why, said))}",
-        fix=f"to check, {_filled(first.check, said)}\nTo mend it, {_filled(first.mend, said)}\n"
-        f"{others}The summary on the page of the job has all that is known, ready to copy.",
+        why=[
+            *compared,
+            *_judgement(evidence),
+            f"{_LEADS[weight]} {fill(first.title, said)}. {sentence(fill(first.why, said))}",
+        ],
+        fix=[
+            f"to check, {fill(first.check, said)}",
+            f"To mend it, {fill(first.mend, said)}",
+            f"{others}The summary on the page of the job has all that is known, ready to copy.",
+        ],
         kind=refused.kind,
         retry_after=refused.retry_after,
     )
@@ -58,11 +64,11 @@ def explain(evidence: Evidence) -> Failure:
 def words(evidence: Evidence) -> dict[str, str]:
     """What the texts of a cause may name, for one run."""
     role, subject, decision = evidence.role, evidence.subject, evidence.decision
-    percentage = re.search(r"\d+ ?%", evidence.refused.message)
+    percentage = re.search(r"[0-9]{1,9} ?%", evidence.refused.message)
     said = claims.said(evidence.claims)
     return {
         "role": role.arn if role else "(no role)",
-        "role_name": role.name if role else "(no role)",
+        "role_name": role.name.rpartition("/")[2] if role else "(no role)",
         "account": role.account if role else "(unknown)",
         "audience": evidence.token_audience,
         "seconds": str(evidence.seconds),
@@ -85,30 +91,36 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _filled(text: str, said: dict[str, str], as_: Callable[[str], str] = str) -> str:
-    return Template(text).substitute({name: as_(value) for name, value in said.items()})
-
-
 def _judgement(evidence: Evidence) -> Iterator[str]:
     """What the policy in the repository says to the token, statement by statement and condition by condition."""
     if evidence.policy_file is None or evidence.refused.operation != "AssumeRoleWithWebIdentity":
         return
     if evidence.decision is None:
-        yield f"{evidence.policy_file.name} cannot be compared with the token here: {evidence.not_judged}.\n"
+        yield f"{evidence.policy_file.name} cannot be compared with the token here: {evidence.not_judged}."
         yield from _faults(evidence.policy_file)
         return
     result = "allows" if evidence.decision.allowed else "refuses"
-    yield f"{evidence.policy_file.name} {result} this token:\n"
-    for verdict in evidence.decision.verdicts:
-        yield f"- {spoken_verdict(verdict)}\n"
+    yield f"{evidence.policy_file.name} {result} this token:"
+    yield from _first([f"- {spoken_verdict(verdict)}" for verdict in evidence.decision.verdicts], "statements")
     yield from _faults(evidence.policy_file)
 
 
 def _faults(file: PolicyFile) -> Iterator[str]:
     """What is wrong with the policy whatever the token says, if that is more than a matter of taste."""
-    for finding in findings(file.document):
-        if finding.severity == "error":
-            yield f"- {finding.where}: {finding.what} To mend it, {finding.fix}\n"
+    yield from _first(
+        [
+            f"- {finding.where}: {finding.what} To mend it, {finding.fix}"
+            for finding in findings(file.document)
+            if finding.severity == "error"
+        ],
+        "faults",
+    )
+
+
+def _first(lines: Sequence[str], what: str) -> Iterator[str]:
+    yield from lines[:_MOST_LINES]
+    if len(lines) > _MOST_LINES:
+        yield f"- and {len(lines) - _MOST_LINES} more {what}"
 
 
 def spoken_verdict(verdict: trust.Verdict) -> str:
@@ -131,9 +143,8 @@ def spoken_verdict(verdict: trust.Verdict) -> str:
 
 def _any_of(values: tuple[str, ...]) -> str:
     # Nothing of it is secret: policies and subjects are for comparing, letter by letter.
-    cut = (f"{value[:_MOST_CHARACTERS]}..." if len(value) > _MOST_CHARACTERS else value for value in values)
-    shown = " or ".join(map(repr, itertools.islice(cut, _MOST_VALUES))) or "nothing"
-    return f"{shown} or one of {len(values) - _MOST_VALUES} more" if len(values) > _MOST_VALUES else shown
+    some = " or ".join(repr(shown(value, _MOST_CHARACTERS)) for value in values[:_MOST_VALUES]) or "nothing"
+    return f"{some} or one of {len(values) - _MOST_VALUES} more" if len(values) > _MOST_VALUES else some
 
 
 # --- the job's summary
@@ -143,10 +154,10 @@ def _details(evidence: Evidence, causes: list[tuple[Weight, Cause]]) -> Iterator
     said = words(evidence)
     yield "### Causes that fit this run\n"
     for number, (weight, cause) in enumerate(causes, 1):
-        yield f"{number}. **{_filled(cause.title, said, code)}** ({weight})"
-        yield f"   - why: {_filled(cause.why, said, code)}"
-        yield f"   - to check: {_filled(cause.check, said, code)}"
-        yield f"   - to mend it: {_filled(cause.mend, said, code)}"
+        yield f"{number}. **{_on_page(cause.title, said)}** ({weight})"
+        yield f"   - why: {_on_page(cause.why, said)}"
+        yield f"   - to check: {_on_page(cause.check, said)}"
+        yield f"   - to mend it: {_on_page(cause.mend, said)}"
     if evidence.claims:
         yield "\n### What the ID token says\n"
         yield "| claim | value |\n| --- | --- |"
@@ -154,14 +165,18 @@ def _details(evidence: Evidence, causes: list[tuple[Weight, Cause]]) -> Iterator
             yield f"| {name} | {code(value)} |"
     if evidence.claims and evidence.role:
         yield "\n### The identity provider that the role's account must have\n"
-        yield fenced(evidence.provider_arn)
-    written = list(statements(evidence))
+        yield fenced(shown(evidence.provider_arn))
+    written = [(title, document) for title, document in statements(evidence) if trust.fits_into_iam(document)]
     if written:
         yield "\n### What would allow this run\n"
         yield "Each is a whole trust policy. If the role has other statements, add the one in `Statement` to them."
     for number, (title, document) in enumerate(written):
         yield f"\n<details{'' if number else ' open'}><summary>{title}</summary>\n"
         yield f"{fenced(as_json(document), 'json')}\n\n</details>"
+
+
+def _on_page(text: str, said: Mapping[str, str]) -> str:
+    return fill(text, said, as_text=code, as_code=code)
 
 
 def statements(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:

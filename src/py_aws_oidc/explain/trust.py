@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, NoReturn
 
 from py_aws_oidc.quoting import quoted
@@ -61,7 +62,13 @@ IAM User Guide, "AWS global condition context keys".
 """
 
 MOST_CHARACTERS = 100_000
-"""Of a policy's text: many times what IAM takes, which does not count white space ("IAM and AWS STS quotas")."""
+"""Of a policy's text, which may have much white space, and other properties of the role around it."""
+
+QUOTA = 8_192
+"""Characters of a trust policy that IAM takes at most, where it does not count white space.
+
+IAM User Guide, "IAM and AWS STS quotas": the role trust policy length is 2,048 by default, and can be raised to this.
+"""
 
 _GITHUB_PROVIDER = re.compile(r"token\.actions\.(githubusercontent|[\w-]+\.ghe)\.com(/[^/]+)?", re.ASCII)
 _UNSEEN = tuple(key.lower() for key in UNSEEN_KEYS)
@@ -140,7 +147,17 @@ def read(text: str) -> Mapping[str, Any]:
             document = document[wrapping]
     check(document)
     policy: Mapping[str, Any] = document
+    if not fits_into_iam(policy):
+        raise InvalidPolicyError(
+            f"the policy has more than {QUOTA} characters without white space, which is what IAM takes at most"
+        )
     return policy
+
+
+def fits_into_iam(policy: Mapping[str, Any]) -> bool:
+    """Whether the policy is within the largest quota that an account can have."""
+    text = json.dumps(policy, ensure_ascii=False)
+    return len(text) - sum(map(str.isspace, text)) <= QUOTA
 
 
 def check(policy: Any) -> None:  # noqa: ANN401 - anything may stand in a file
@@ -430,12 +447,18 @@ def has_wildcard(value: str) -> bool:
 
 def like(given: str, wanted: str) -> bool:
     """StringLike: `*` stands for any text, `?` for one character, `${*}`, `${?}` and `${$}` for these themselves."""
-    first, *rest = _pieces(wanted)
+    return _pattern(wanted).fullmatch(given) is not None
+
+
+# A policy is compared with several requests, and making a pattern takes far longer than matching it.
+@lru_cache(maxsize=1024)
+def _pattern(glob: str) -> re.Pattern[str]:
+    first, *rest = _pieces(glob)
     if not rest:
-        return re.fullmatch(first, given, re.DOTALL) is not None
+        return re.compile(first, re.DOTALL)
     # Each piece is looked for once, from where the last one ended, so that no pattern takes long.
     middle = "".join(f"(?>.*?{piece})" for piece in rest[:-1])
-    return re.fullmatch(f"{first}{middle}.*{rest[-1]}", given, re.DOTALL) is not None
+    return re.compile(f"{first}{middle}.*{rest[-1]}", re.DOTALL)
 
 
 def _pieces(glob: str) -> list[str]:

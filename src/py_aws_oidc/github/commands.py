@@ -7,15 +7,13 @@ how the runner reads a line, its source says.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
+from py_aws_oidc.quoting import MOST_OF_ANNOTATION, MOST_OF_TEXT, joined, shown
 from py_aws_oidc.secret import Secret
-
-# What ends a line for the runner's reader: a lone carriage return too.
-_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def escape_data(text: str) -> str:
@@ -34,25 +32,33 @@ def harmless(line: str) -> str:
     return re.sub(r"^(\s*):(?=:)", r"\1: ", line.replace("##[", "# #["))
 
 
+def accounts(text: str) -> list[Secret]:
+    """The ids of AWS accounts in a text, each once: whatever has twelve digits."""
+    return [Secret(found) for found in dict.fromkeys(re.findall(r"[0-9]{12}", text))]
+
+
 @dataclass(frozen=True)
 class Log:
     """The step's log.
 
     It goes to standard output only: the runner does not keep the order between the two streams, and a mask
     must come before what it masks.
+
+    Every text is made visible and cut, whoever wrote it. A text that is given as a str is one line; an annotation of
+    several lines is given line by line. With `hides_accounts`, each account id is masked before it is printed.
     """
 
     stream: TextIO
+    hides_accounts: bool = False
 
     def info(self, text: str = "") -> None:
-        """Print text; none of its lines is taken as a command."""
-        for line in _LINE_END.split(text):
-            self._write(harmless(line))
+        """Print one line, which is not taken as a command."""
+        self._write(harmless(self._ready(shown(text, MOST_OF_TEXT))))
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
         """Fold what is printed inside."""
-        self._write(f"::group::{escape_data(title)}")
+        self._write(f"::group::{escape_data(self._ready(shown(title)))}")
         try:
             yield
         finally:
@@ -63,17 +69,27 @@ class Log:
         if secret.reveal().strip():
             self._write(f"::add-mask::{escape_data(secret.reveal())}")
 
-    def error(self, text: str, *, title: str) -> None:
+    def error(self, text: str | Iterable[str], *, title: str) -> None:
         """Print an error annotation, which is what the page of the run shows."""
-        self._write(f"::error title={escape_property(title)}::{escape_data(text)}")
+        self._annotate("error", text, title)
 
-    def notice(self, text: str, *, title: str) -> None:
+    def notice(self, text: str | Iterable[str], *, title: str) -> None:
         """Print a notice annotation."""
-        self._write(f"::notice title={escape_property(title)}::{escape_data(text)}")
+        self._annotate("notice", text, title)
 
-    def warning(self, text: str, *, title: str) -> None:
+    def warning(self, text: str | Iterable[str], *, title: str) -> None:
         """Print a warning annotation."""
-        self._write(f"::warning title={escape_property(title)}::{escape_data(text)}")
+        self._annotate("warning", text, title)
+
+    def _annotate(self, command: str, text: str | Iterable[str], title: str) -> None:
+        data = self._ready(joined([text] if isinstance(text, str) else text, MOST_OF_ANNOTATION))
+        self._write(f"::{command} title={escape_property(self._ready(shown(title)))}::{escape_data(data)}")
+
+    def _ready(self, text: str) -> str:
+        """The text, once the account ids in it are masked, if nobody is to see them."""
+        for account in accounts(text) if self.hides_accounts else ():
+            self.mask(account)
+        return text
 
     def _write(self, line: str) -> None:
         self.stream.write(f"{line}\n")

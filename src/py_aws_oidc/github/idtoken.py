@@ -34,7 +34,7 @@ _URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
 _TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - the name of a variable
 _HOSTS = ("githubusercontent.com", "github.com", "ghe.com")
 _LATEST = 1e12  # seconds; no clock goes that far, and NaN is not below it
-_PERMISSION = "permissions:\n  id-token: write\n  contents: read"
+_PERMISSION = ("permissions:", "  id-token: write", "  contents: read")
 
 
 def offered(environ: Mapping[str, str]) -> bool:
@@ -253,8 +253,11 @@ def no_permission(context: Context) -> Failure:
             what,
             why="Dependabot started this run, and GitHub gives such runs read-only permissions unless the "
             "workflow raises them.",
-            fix="leave this step out for Dependabot (if: github.actor != 'dependabot[bot]'), or add this to "
-            f"the job:\n{_PERMISSION}\nNote that such a run sees Dependabot's secrets, not those of Actions.",
+            fix=[
+                "leave this step out for Dependabot (if: github.actor != 'dependabot[bot]'), or add this to the job:",
+                *_PERMISSION,
+                "Note that such a run sees Dependabot's secrets, not those of Actions.",
+            ],
         )
     if context.from_fork:
         return Failure(
@@ -267,6 +270,9 @@ def no_permission(context: Context) -> Failure:
     return Failure(
         what,
         why=f"the permission `id-token: write` is missing, so the runner did not set {_URL}.",
-        fix=f"add this to the job, or to the top of the workflow:\n{_PERMISSION}\n"
-        "If the job is in a reusable workflow, the job that calls it needs the permission too.",
+        fix=[
+            "add this to the job, or to the top of the workflow:",
+            *_PERMISSION,
+            "If the job is in a reusable workflow, the job that calls it needs the permission too.",
+        ],
     )
