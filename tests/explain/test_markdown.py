@@ -4,7 +4,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from py_aws_oidc.explain.markdown import code, fenced, text
+from py_aws_oidc.explain.markdown import code, cut, fenced, text
 
 
 @given(st.text())
@@ -39,3 +39,25 @@ def test_words_have_no_markup_of_their_own(value):
 
 def test_words_keep_their_lines():
     assert text("a\n- b\n  c") == "a<br>\n&#45; b<br>\n&nbsp;&nbsp;c"
+
+
+PAGE = '### One\n\n1. **a**\n   - why: b\n| x | y |\n<details open>\n\n```json\n{\n  "a": 1\n}\n```\n\n</details>'
+
+
+@given(st.integers(min_value=0, max_value=300))
+def test_a_page_that_is_cut_has_whole_parts_only(most):
+    page = cut(PAGE * 2, most)
+
+    assert page == PAGE * 2 or page.endswith("GitHub shows at most 1 MiB of a step's summary.**")
+    assert page.count("```") % 2 == 0
+    assert len(page.encode()) <= max(most, len(cut(PAGE * 2, 0)))
+    assert (PAGE * 2).startswith(page.partition("\n\n**The rest")[0])
+
+
+def test_a_page_that_is_short_enough_is_whole():
+    assert cut("\udc80", 6) == "\udc80"
+    assert cut("\udc80", 5).endswith("summary.**")
+
+
+def test_inline_code_is_cut():
+    assert code("x" * 5_000_000) == "<code>&#40;cut&#58; 5000000 characters in all&#41;</code>"
