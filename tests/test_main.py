@@ -9,6 +9,7 @@ import pytest
 from py_aws_oidc import __version__, action, cleanup
 from py_aws_oidc.__main__ import main
 from py_aws_oidc.failure import Failure
+from py_aws_oidc.quoting import MOST_OF_PAGE
 
 
 def called(*arguments: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
@@ -43,6 +44,26 @@ def test_what_a_message_names_is_masked_before_it_is_shown():
 
     for account in ("123456789012", "111111111111"):
         assert log.index(f"::add-mask::{account}") < log.index("::error")
+
+
+def test_a_page_that_would_be_too_long_for_github_keeps_its_first_part_and_says_that_it_was_cut(
+    monkeypatch, tmp_path
+):
+    failure = Failure("What.", why=["Why."] * 100_000, fix="Fix.")
+    failure.details = "### Section\n\ntext\n" * 200_000
+    monkeypatch.setattr(action, "run", raising(failure))
+    page = tmp_path / "page"
+    page.touch()
+
+    called(environ={"GITHUB_STEP_SUMMARY": str(page)})
+
+    assert MOST_OF_PAGE * 0.9 < page.stat().st_size <= MOST_OF_PAGE + 1
+    assert "**Why:** Why." in page.read_text()
+    assert "**What to do:** Fix." in page.read_text()
+    assert page.read_text().endswith(
+        "### Section\n\ntext\n\n**The rest of this page was cut: GitHub shows at most 1 MiB "
+        "of a step's summary.**\n"
+    )
 
 
 def test_post_without_a_state_is_no_error():

@@ -1,12 +1,16 @@
 """The page that GitHub shows of a job: a step that fails says there why."""
 
+import json
 import os
 import re
 
 import pytest
 
+from py_aws_oidc.explain.claims import SHOWN
+from py_aws_oidc.quoting import MOST_OF_PAGE
 from sandbox.faults import Fault
 from sandbox.job import Job
+from sandbox.world import github_trust
 
 FEATURE = Job(ref="refs/heads/feature")
 
@@ -87,6 +91,10 @@ def test_letters_that_no_page_can_have_do_not_spoil_it(step):
 # --- the trust policy in the repository
 
 
+def trusting(sub: str) -> bytes:
+    return json.dumps(github_trust("arn:aws:iam::123456789012:oidc-provider/x", sub), indent=8).encode()
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [
@@ -94,6 +102,7 @@ def test_letters_that_no_page_can_have_do_not_spoil_it(step):
         (b"{", "line 1 is not valid JSON"),
         (b"\xff", "it is not a text"),
         (b" " * 100_001, "it has more than 100000 characters"),
+        (trusting("x" * 8_192), "the policy has more than 8192 characters without white space"),
         (b"[]", "the policy is a list, and not a JSON object"),
     ],
 )
@@ -110,6 +119,74 @@ def test_a_trust_policy_that_cannot_be_read_is_told_before_any_call(step, tmp_pa
 
 def test_a_trust_policy_must_be_a_file(step, tmp_path):
     assert "Why: it is not a regular file." in step.refused(trust_policy_file=str(tmp_path))
+
+
+def test_white_space_in_a_trust_policy_does_not_count(step, tmp_path):
+    (tmp_path / "trust.json").write_bytes(trusting("x").replace(b" ", b" " * 100))
+
+    error = step.refused(FEATURE, environ={"GITHUB_WORKSPACE": str(tmp_path)}, trust_policy_file="trust.json")
+
+    assert "trust.json refuses this token" in error
+
+
+# --- limits, and what nobody can see
+
+
+LONG = "a " * 300_000
+
+
+@pytest.mark.parametrize(
+    "long", [LONG, LONG.replace(" ", "b"), "\u202e" * 200_000], ids=["words", "word", "unseen"]
+)
+def test_a_long_message_of_aws_leaves_log_and_page_readable(step, long):
+    step.world.faults.script(
+        "AssumeRoleWithWebIdentity", always=Fault(status=403, code="AccessDenied", message=long)
+    )
+
+    run = step()
+
+    assert run.status == 1
+    assert len(re.sub("::add-mask::.*", "", run.log)) < 100_000
+    assert len(run.summary.encode()) < MOST_OF_PAGE
+    assert "characters in all" in run.error
+    assert "### What would allow this run" in run.summary
+
+
+@pytest.mark.parametrize("claim", ["sub", "environment", "job_workflow_ref"])
+def test_a_long_claim_leaves_log_and_page_readable(step, claim):
+    step.world.faults.script("idtoken", always=Fault(claims={claim: "\U0001f600" * 10_000}))
+    denied = Fault(status=403, code="AccessDenied", message="Not authorized")
+    step.world.faults.script("AssumeRoleWithWebIdentity", always=denied)
+
+    run = step()
+
+    assert run.status == 1
+    assert len(re.sub("::add-mask::.*", "", run.log)) < 100_000
+    assert len(run.summary.encode()) < MOST_OF_PAGE
+
+
+UNSEEN = "a\u202eb\u2066c\u2069d\u200be\u00adf\u2028g\u2029h\x1b[31mi\nj\rk\x85l\u3164m"
+
+
+def test_what_nobody_can_see_is_spelt_out_wherever_it_is_shown(step, tmp_path):
+    claims = dict.fromkeys(SHOWN[2:], UNSEEN)
+    (tmp_path / "trust.json").write_bytes(trusting(UNSEEN))
+    step.world.faults.script("idtoken", always=Fault(claims=claims))
+    message = UNSEEN.replace("\x1b", "")  # which no XML can have
+    denied = Fault(status=403, code="AccessDenied", message=message)
+    step.world.faults.script("AssumeRoleWithWebIdentity", always=denied)
+
+    run = step(
+        environ={"GITHUB_WORKSPACE": str(tmp_path), "SHOW_STACK_TRACE": "true"}, trust_policy_file="trust.json"
+    )
+
+    assert r"a\u202eb\u2066c\u2069d\u200be\xadf\u2028g\u2029h" in run.error
+    for line in f"{run.log}\n{run.summary}".split("\n"):
+        assert line.isprintable(), ascii(line)
+        assert "\u3164" not in line
+    assert [line[:5] for line in run.error.split("\n") if line.startswith(("- sub", "- aud", "- iss"))] == [
+        *("- sub", "- aud", "- iss")
+    ]
 
 
 # --- the token of somebody else

@@ -1,11 +1,13 @@
 import json
+import re
 
 import pytest
 
 from py_aws_oidc.aws.arn import Role
 from py_aws_oidc.aws.errors import Refused
+from py_aws_oidc.explain import trust
 from py_aws_oidc.explain.causes import CAUSES, Weight, ranked
-from py_aws_oidc.explain.evidence import Evidence, PolicyFile
+from py_aws_oidc.explain.evidence import MOST_TRIES, Evidence, PolicyFile
 from py_aws_oidc.explain.report import explain, statements
 from py_aws_oidc.failure import Failure, Kind
 
@@ -151,6 +153,115 @@ def test_a_long_list_of_values_is_cut():
     told = explain(evidence(*DENIED, policy=trusting(*(f"repo:octo-org/{n}:pull_request" for n in range(9)))))
 
     assert "'repo:octo-org/4:pull_request' or one of 4 more, and the token says" in told.why
+
+
+# --- limits
+
+
+def counted(told: Evidence, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often the policy is evaluated to explain this."""
+    calls: list[object] = []
+    evaluate = trust.evaluate
+    monkeypatch.setattr(trust, "evaluate", lambda *args, **named: calls.append(args) or evaluate(*args, **named))
+    explain(told)
+    return len(calls)
+
+
+def wanting(operator: str, **values: list[str]) -> dict[str, object]:
+    document = trusting("x")
+    keys = {f"token.actions.githubusercontent.com:{claim}": of for claim, of in values.items()}
+    return document | {"Statement": [document["Statement"][0] | {"Condition": {operator: keys}}]}
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        wanting("StringLike", sub=[f"x*:ref:{number}" for number in range(500)]),
+        wanting("StringEquals", sub=["nobody"], aud=[f"a{number}" for number in range(700)]),
+        wanting("StringLike", sub=[f"{'*a' * 40}b:ref:{number}" for number in range(80)]),
+    ],
+    ids=["subjects", "audiences", "patterns"],
+)
+def test_a_policy_is_evaluated_a_limited_number_of_times(monkeypatch, policy):
+    assert counted(evidence(*DENIED, policy=policy), monkeypatch) <= 2 * MOST_TRIES + 5
+
+
+def test_the_same_context_is_tried_once(monkeypatch):
+    policy = trusting(*(f"repo:octo-org/{number}:environment:prod" for number in range(150)))
+
+    assert counted(evidence(*DENIED, policy=policy), monkeypatch) < 10
+
+
+def test_a_pattern_is_compiled_once_for_all_requests():
+    policy = wanting("StringLike", sub=[f"x{number}*:ref:{number}" for number in range(300)])
+    before = trust.pattern.cache_info().misses
+
+    explain(evidence(*DENIED, policy=policy))
+
+    # Those of the policy; and each in small letters, which are the same.
+    assert trust.pattern.cache_info().misses - before <= 310
+
+
+def test_no_more_than_some_faults_and_statements_are_told():
+    statement = trusting("repo:octo-org/app ")["Statement"][0]
+    told = explain(evidence(*DENIED, policy={"Version": "2012-10-17", "Statement": [statement] * 30}))
+
+    assert "\n- and 20 more statements\n" in told.why
+    assert told.why.count("- Statement[") == 10
+    assert re.search(r"\n- and \d+ more faults\n", told.why)
+
+
+def test_a_value_of_a_policy_is_not_cut_in_the_middle_of_a_word():
+    told = explain(evidence(*DENIED, policy=trusting(f"arn:aws:iam::111122223333:role/{'x' * 400}")))
+
+    assert "wants '(cut: 431 characters in all)'" in told.why
+    assert "111122223333" not in told.why
+
+
+@pytest.mark.parametrize("size", [5_000, 5_000_000])
+@pytest.mark.parametrize("space", ["", " "])
+def test_a_long_message_and_long_claims_are_cut(size, space):
+    long = f"a{space}" * size
+    told = explained("AccessDenied", f"{long} 5%", sub=f"repo:o/r:environment:{long}", aud=long, iss=long)
+
+    assert len(str(told)) < 60_000
+    assert len(told.details) < 500_000
+    assert "characters in all)" in told.what
+    assert "```json" not in told.details
+
+
+def test_digits_without_end_are_no_percentage():
+    told = explained("PackedPolicyTooLarge", "1" * 5_000_000)
+
+    assert "they take: too much" in told.why
+
+
+@pytest.mark.parametrize("claim", ["sub", "aud", "iss"])
+def test_a_claim_cannot_look_like_another_line(claim):
+    told = explained(*DENIED, **{claim: "x\n- sub: repo:octo-org/app:ref:refs/heads/main\r\n- aud: y"})
+
+    lines = told.why.split("\n")
+    assert [line.partition(":")[0] for line in lines if line.startswith("- ")] == ["- sub", "- aud", "- iss"]
+
+
+@pytest.mark.parametrize(
+    "shown", ["a\nb", "a\u202eb\u2066", "a\x1b[1m", "a\u200b\u00ad", "a\u2028\u2029"], ids=ascii
+)
+def test_what_others_wrote_is_visible_in_the_error_and_on_the_page(shown):
+    policy = PolicyFile(f"trust{shown}.json", trusting(f"repo:{shown}"))
+    refused = Refused("AssumeRoleWithWebIdentity", f"AccessDenied{shown}", f"Not{shown}", 403)
+    names = ("iss", "sub", "aud", "repository", "job_workflow_ref")
+    told = explain(Evidence(refused, ROLE, shown, 900, shown, dict.fromkeys(names, shown), policy))
+
+    for line in f"{told}\n{told.details}".split("\n"):
+        assert line.isprintable(), ascii(line)
+    assert "```\narn:aws:iam::123456789012:oidc-provider/a" in told.details
+
+
+def test_a_role_with_a_path_is_named_to_the_command_line_without_it():
+    told = explain(evidence(*DENIED, role=Role.parse("arn:aws:iam::123456789012:role/ci/deploy")))
+
+    assert "aws iam get-role --role-name=deploy " in told.fix
 
 
 def test_a_subject_with_wildcard_characters_is_pasted_as_itself():

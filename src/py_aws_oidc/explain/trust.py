@@ -447,12 +447,13 @@ def has_wildcard(value: str) -> bool:
 
 def like(given: str, wanted: str) -> bool:
     """StringLike: `*` stands for any text, `?` for one character, `${*}`, `${?}` and `${$}` for these themselves."""
-    return _pattern(wanted).fullmatch(given) is not None
+    return pattern(wanted).fullmatch(given) is not None
 
 
 # A policy is compared with several requests, and making a pattern takes far longer than matching it.
 @lru_cache(maxsize=1024)
-def _pattern(glob: str) -> re.Pattern[str]:
+def pattern(glob: str) -> re.Pattern[str]:
+    """What StringLike takes for this value, as a regular expression."""
     first, *rest = _pieces(glob)
     if not rest:
         return re.compile(first, re.DOTALL)
