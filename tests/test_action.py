@@ -1,5 +1,6 @@
 """The whole run at the wire: real tokens, a real STS protocol, the runner's real files."""
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -50,6 +51,66 @@ def test_a_claim_cannot_speak_to_the_runner(step):
     step.world.faults.script("idtoken", Fault(claims={"environment": "x\n::endgroup::\n::error::y"}))
 
     assert "::error::y" not in [line.lstrip() for line in step().log.splitlines()]
+
+
+# --- accounts that nobody is to see
+
+
+def assert_masked(run, *accounts):
+    """Each account stands in the log, and was masked before."""
+    for account in accounts:
+        assert run.log.index(account) == run.log.index(f"::add-mask::{account}") + len("::add-mask::")
+
+
+OTHER_ACCOUNT = "arn:aws:iam::210987654321:oidc-provider/token.actions.githubusercontent.com"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(github_trust(OTHER_ACCOUNT, "repo:333333333333")),
+        json.dumps(github_trust(OTHER_ACCOUNT, "repo:333333333333")).replace(
+            "210987654321", r"\u0032\u003110987654321"
+        ),
+        json.dumps(github_trust(OTHER_ACCOUNT, "${333333333333}210987654321")),
+        json.dumps(github_trust(OTHER_ACCOUNT, "333333333333")).replace("2012-10-17", "210987654321/333333333333"),
+    ],
+    ids=["compared", "escaped", "not compared", "refused"],
+)
+def test_accounts_of_the_trust_policy_and_of_its_name_are_masked(step, tmp_path, content):
+    (tmp_path / "444444444444.json").write_text(content)
+
+    run = step(
+        Job(ref="refs/heads/other"),
+        environ={"GITHUB_WORKSPACE": str(tmp_path)},
+        trust_policy_file="444444444444.json",
+        mask_aws_account_id="true",
+    )
+
+    assert run.status == 1
+    assert_masked(run, "333333333333", "444444444444")
+    for account in re.findall("[0-9]{12}", run.error + run.summary):
+        assert_masked(run, account)
+
+
+def test_an_account_in_the_name_of_a_file_is_masked(step):
+    run = step(web_identity_token_file="/no/555555555555", mask_aws_account_id="true")
+
+    assert run.status == 1
+    assert_masked(run, "555555555555")
+
+
+def test_an_account_in_a_message_of_aws_is_masked_even_when_the_message_is_cut(step):
+    message = f"User: arn:aws:sts::{'6' * 12}:assumed-role/x/y is not authorized {'x' * 5_000}{'7' * 12} {'8' * 12}"
+    step.world.faults.script(
+        "AssumeRoleWithWebIdentity", always=Fault(status=403, code="AccessDenied", message=message)
+    )
+
+    run = step(mask_aws_account_id="true", disable_retry="true")
+
+    assert_masked(run, "6" * 12)
+    assert "7777" not in run.log + run.summary
+    assert "8888" not in run.log + run.summary
 
 
 def test_two_calls_are_made_and_no_more(step):

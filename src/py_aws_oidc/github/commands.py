@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TextIO
 
 from py_aws_oidc.quoting import MOST_OF_ANNOTATION, MOST_OF_TEXT, joined, shown
@@ -50,6 +50,7 @@ class Log:
 
     stream: TextIO
     hides_accounts: bool = False
+    _hidden: set[Secret] = field(default_factory=set, repr=False)
 
     def info(self, text: str = "") -> None:
         """Print one line, which is not taken as a command."""
@@ -88,7 +89,9 @@ class Log:
     def _ready(self, text: str) -> str:
         """The text, once the account ids in it are masked, if nobody is to see them."""
         for account in accounts(text) if self.hides_accounts else ():
-            self.mask(account)
+            if account not in self._hidden:
+                self.mask(account)
+                self._hidden.add(account)
         return text
 
     def _write(self, line: str) -> None:
