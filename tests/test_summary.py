@@ -154,7 +154,7 @@ def test_a_long_message_of_aws_leaves_log_and_page_readable(step, long):
 
 @pytest.mark.parametrize("claim", ["sub", "environment", "job_workflow_ref"])
 def test_a_long_claim_leaves_log_and_page_readable(step, claim):
-    step.world.faults.script("idtoken", always=Fault(claims={claim: "\U0001f600" * 10_000}))
+    step.world.faults.script("idtoken", always=Fault(claims={claim: "\U0001f600" * 40_000}))
     denied = Fault(status=403, code="AccessDenied", message="Not authorized")
     step.world.faults.script("AssumeRoleWithWebIdentity", always=denied)
 
