@@ -142,6 +142,7 @@ def test_an_account_that_nobody_is_to_see_is_masked_before_it_is_printed():
     log = Log(stream, hides_accounts=True)
 
     log.info("of 111111111111, of 222222222222 and of 111111111111")
+    log.info("of 222222222222")
     log.warning("in 333333333333", title="444444444444")
 
     masks = [line for line in stream.getvalue().splitlines() if line.startswith("::add-mask::")]
