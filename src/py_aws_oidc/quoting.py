@@ -8,8 +8,8 @@ from collections.abc import Iterable
 MOST_OF_VALUE = 4_096
 """Characters of one value, such as a claim or AWS's message.
 
-The runner cuts the message of an annotation at as many (`ExecutionContext.cs` in actions/runner), so a longer value
-would leave no space for the explanation.
+The runner cuts the message of a whole annotation at as many (`ExecutionContext.cs` in actions/runner); the log and the
+summary show the rest.
 """
 
 MOST_OF_TEXT = 16_384

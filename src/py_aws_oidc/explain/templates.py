@@ -38,6 +38,6 @@ def argument(name: str, value: str) -> str:
     A value with characters that nobody can see is not for copying, and a long one is not to be checked by eye: then its
     name is there in capitals.
     """
-    if visible(value) != value or len(value) > _MOST_OF_ARGUMENT:
+    if len(value) > _MOST_OF_ARGUMENT or visible(value) != value:
         return name.upper()
     return shlex.quote(value)
