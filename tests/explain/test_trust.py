@@ -226,8 +226,6 @@ def test_not_principal_denies_everyone_but_the_one_named(page, principal, effect
         (OPERATORS, "Null", "false", True),
         (OPERATORS, "Null", False, True),
         (OPERATORS, "Null", "true", False),
-        (LOGIC, "StringEquals", [], False),
-        (LOGIC, "StringNotEquals", [], True),
     ],
 )
 def test_an_operator_on_a_key_of_the_request(page, operator, wanted, expected):
@@ -470,12 +468,57 @@ def test_an_unknown_operator_is_refused_even_in_a_statement_for_someone_else():
         decide(statement("Deny"), other)
 
 
-@pytest.mark.parametrize(
-    "key", ["aws:SecureTransport", "AWS:requestedregion", "aws:SourceVpce", "aws:ResourceTag/x"]
+# "AWS global condition context keys": "Availability" of each.
+ALWAYS = (
+    *("aws:CurrentTime", "aws:EpochTime", "aws:RequestedRegion", "aws:SecureTransport", "aws:UserAgent"),
+    *("aws:ViaAWSService", "aws:PrincipalType", "aws:PrincipalAccount", "aws:userid", "aws:FederatedProvider"),
 )
-def test_a_key_whose_value_only_aws_knows_is_refused_loudly(key):
+BY_NETWORK_OR_ROLE = (
+    *("aws:SourceIp", "aws:SourceVpc", "aws:SourceVpcArn", "aws:SourceVpce", "aws:VpcSourceIp"),
+    *("aws:VpceAccount", "aws:VpceOrgID", "aws:VpceOrgPaths"),
+    *("aws:ResourceAccount", "aws:ResourceOrgID", "aws:ResourceOrgPaths", "aws:ResourceTag/x", "iam:ResourceTag/x"),
+)
+NOT_SURE = (
+    *("aws:PrincipalArn", "aws:PrincipalOrgID", "aws:PrincipalOrgPaths", "aws:PrincipalTag/x"),
+    *("aws:PrincipalIsAWSService", "aws:ViaAWSMCPService", "sts:RoleAuthorizedByIdp"),
+    *("aws:SomethingNew", "sts:SomethingNew"),
+)
+
+
+@pytest.mark.parametrize("key", [*ALWAYS, *BY_NETWORK_OR_ROLE, *NOT_SURE, "AWS:requestedregion"])
+@pytest.mark.parametrize(("operator", "wanted"), [("StringEquals", "x"), ("Bool", "false"), ("Null", "true")])
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_there_is_no_verdict_where_a_key_is_in_the_request_with_a_value_that_only_aws_knows(
+    key, operator, wanted, effect
+):
     with pytest.raises(UnsupportedPolicyError, match=key):
-        holds({"StringEquals": {key: "x"}}, {SUB: MAIN})
+        decide(statement(), statement(effect, condition={operator: {key: wanted}}), context={SUB: MAIN})
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("aws:TokenIssueTime", "aws:MultiFactorAuthPresent", "aws:MultiFactorAuthAge", "aws:username"),
+        *("aws:CalledVia", "aws:CalledViaFirst", "aws:CalledViaLast", "aws:CalledViaAWSMCP", "aws:referer"),
+        *("aws:SourceArn", "aws:SourceAccount", "aws:SourceOrgID", "aws:PrincipalServiceName"),
+        *("aws:RequestTag/x", "aws:TagKeys", "sts:ExternalId", "sts:SourceIdentity"),
+    ],
+)
+def test_a_key_that_only_other_requests_have_is_absent(key):
+    assert holds({"Null": {key: "true"}}, {SUB: MAIN})
+
+
+@pytest.mark.parametrize("provider", [GITHUB, f"{GITHUB}/octo", "token.actions.octo.ghe.com"])
+def test_there_is_no_verdict_on_a_claim_that_lists_of_condition_keys_differ_on(provider):
+    with pytest.raises(UnsupportedPolicyError, match="runner_environment"):
+        holds({"StringEquals": {f"{provider}:runner_environment": "github-hosted"}}, {SUB: MAIN})
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringNotEquals", "ForAllValues:StringLike", "Null", "Bool"])
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_there_is_no_verdict_on_an_empty_list_of_values(operator, effect):
+    with pytest.raises(UnsupportedPolicyError, match="without a value"):
+        decide(statement(), statement(effect, condition={operator: {SUB: []}}), context={SUB: MAIN})
 
 
 def test_a_key_that_is_told_is_known():
@@ -574,7 +617,10 @@ def test_the_claims_of_github_are_condition_keys():
     }
 
 
-@pytest.mark.parametrize("provider", [GITHUB, f"{GITHUB}/octo-enterprise", "token.actions.octo.ghe.com"])
+@pytest.mark.parametrize(
+    "provider",
+    [GITHUB, f"{GITHUB}/octo-enterprise", "token.actions.octo.ghe.com", "github.com/enterprises/octo-enterprise"],
+)
 def test_every_issuer_of_githubs_own_has_these_keys(provider):
     claims = dict.fromkeys(GITHUB_CLAIM_KEYS, "x")
     assert set(context_of(claims, provider)) == {f"{provider}:{name}" for name in claims} | {"sts:RoleSessionName"}
@@ -617,7 +663,8 @@ STRING_OPERATORS = st.sampled_from(
     ]
 )
 CONDITIONS = st.dictionaries(
-    STRING_OPERATORS, st.dictionaries(st.sampled_from([SUB, "x"]), PLAIN | st.lists(PLAIN, max_size=3), max_size=2)
+    STRING_OPERATORS,
+    st.dictionaries(st.sampled_from([SUB, "x"]), PLAIN | st.lists(PLAIN, min_size=1, max_size=3), max_size=2),
 )
 STATEMENTS = st.builds(
     statement,
@@ -651,7 +698,7 @@ def test_a_text_is_like_its_parts_with_stars_between_them(parts):
     assert like("".join(parts), "*".join(part.replace("${", "${$}{") for part in parts))
 
 
-@given(st.sampled_from(["Equals", "NotEquals", "Like", "NotLike"]), st.lists(PLAIN, max_size=3))
+@given(st.sampled_from(["Equals", "NotEquals", "Like", "NotLike"]), st.lists(PLAIN, min_size=1, max_size=3))
 def test_for_all_values_holds_for_a_key_that_is_not_there(comparison, wanted):
     assert holds({f"ForAllValues:String{comparison}": {SUB: wanted}}, {})
 

@@ -21,6 +21,9 @@ from py_aws_oidc.quoting import quoted
 EXCHANGE = "sts:AssumeRoleWithWebIdentity"
 """The action with which an ID token becomes credentials."""
 
+ASSUMING = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", EXCHANGE)
+"""The actions that make a session of a role ("Actions defined by AWS Security Token Service")."""
+
 GITHUB = "https://token.actions.githubusercontent.com"
 """The issuer of github.com's ID tokens ("OpenID Connect reference")."""
 
@@ -42,23 +45,48 @@ Service Authorization Reference, "Condition keys for AWS Security Token Service"
 `repository_owner`, are in the token but not in the request context.
 """
 
-UNSEEN_KEYS = (
-    "aws:CurrentTime",
-    "aws:EpochTime",
-    "aws:RequestedRegion",
-    "aws:ResourceAccount",
-    "aws:ResourceOrgID",
-    "aws:ResourceOrgPaths",
-    "aws:ResourceTag/",
-    "aws:SecureTransport",
-    "aws:SourceIp",
-    "aws:SourceVpc",
-    "aws:UserAgent",
-    "aws:VpcSourceIp",
-)
-"""How condition keys begin that are in a request without the caller's doing, with values that only AWS knows.
+DOUBTFUL_CLAIM_KEYS = ("runner_environment",)
+"""The claims that this reference does not list for GitHub, but other lists of the keys of January 2026 do."""
 
-IAM User Guide, "AWS global condition context keys".
+ABSENT_KEYS = (
+    "aws:AssumedRoot",
+    "aws:CalledVia",
+    "aws:ChatbotSourceArn",
+    "aws:Ec2InstanceSourcePrivateIPv4",
+    "aws:Ec2InstanceSourceVpc",
+    "aws:IsMcpServiceAction",
+    "aws:MultiFactorAuthAge",
+    "aws:MultiFactorAuthPresent",
+    "aws:PrincipalServiceName",
+    "aws:Referer",
+    "aws:RequestTag/",
+    "aws:SignInSessionArn",
+    "aws:SourceAccount",
+    "aws:SourceArn",
+    "aws:SourceIdentity",
+    "aws:SourceOrgID",
+    "aws:SourceOrgPaths",
+    "aws:TagKeys",
+    "aws:TokenIssueTime",
+    "aws:username",
+    "sts:AWSServiceName",
+    "sts:DurationSeconds",
+    "sts:ExternalId",
+    "sts:IdentityTokenAudience",
+    "sts:RequestContext/",
+    "sts:RequestContextProviders",
+    "sts:SigningAlgorithm",
+    "sts:SourceIdentity",
+    "sts:TaskPolicyArn",
+    "sts:TransitiveTagKeys",
+)
+"""How the keys of AWS's own begin that AssumeRoleWithWebIdentity with a token of GitHub is sure not to have.
+
+IAM User Guide, "AWS global condition context keys", the "Availability" of each: a session has them, an AWS service
+that calls has them, or the caller gives them, as parameters of other actions or as tags, of which GitHub's tokens have
+none. The others are there without the caller's doing, with values that only AWS knows (aws:SourceIp, aws:ViaAWSService,
+aws:PrincipalAccount, aws:FederatedProvider, aws:ResourceTag/...), or may be there: aws:PrincipalArn is in "all
+signed requests", which this one is not.
 """
 
 MOST_CHARACTERS = 100_000
@@ -70,8 +98,11 @@ QUOTA = 8_192
 IAM User Guide, "IAM and AWS STS quotas": the role trust policy length is 2,048 by default, and can be raised to this.
 """
 
-_GITHUB_PROVIDER = re.compile(r"token\.actions\.(githubusercontent|[\w-]+\.ghe)\.com(/[^/]+)?", re.ASCII)
-_UNSEEN = tuple(key.lower() for key in UNSEEN_KEYS)
+_GITHUB_PROVIDER = re.compile(
+    r"token\.actions\.(githubusercontent|[\w-]+\.ghe)\.com(/[^/]+)?|github\.com/enterprises/[^/]+", re.ASCII
+)
+_ABSENT = tuple(key.lower() for key in ABSENT_KEYS)
+_OF_AWS = ("aws:", "iam:", "sts:")
 _VERSIONS = ("2008-10-17", "2012-10-17")
 
 _Values = tuple[str, ...]
@@ -329,7 +360,8 @@ def evaluate(
     An explicit Deny wins over any Allow, and without an Allow the answer is no ("Policy evaluation logic").
 
     Raises InvalidPolicyError for what is no policy, and UnsupportedPolicyError for an operator, a condition key or a
-    policy variable that this evaluator does not know, wherever in the policy it stands.
+    policy variable that this evaluator does not know, and for a condition without values, wherever in the policy it
+    stands.
     """
     check(policy)
     names = (principal,) if isinstance(principal, str) else principal
@@ -341,7 +373,7 @@ def evaluate(
             statement.get("Sid", ""),
             statement["Effect"],
             _is_principal(statement, names),
-            _is_action(statement, action),
+            is_action(statement, action),
             tuple(_tests(statement.get("Condition", {}), request, version)),
         )
         for index, (_, statement) in enumerate(statements(policy))
@@ -373,10 +405,10 @@ def _is_federated(principal: str) -> bool:
     return ":oidc-provider/" in principal or ":saml-provider/" in principal
 
 
-def _is_action(statement: Mapping[str, Any], action: str) -> bool:
-    """Actions are case-insensitive, with `*` and `?` ("IAM JSON policy elements: Action")."""
+def is_action(statement: Mapping[str, Any], action: str) -> bool:
+    """Whether the statement is about this action; "IAM JSON policy elements: Action": any case, with `*` and `?`."""
     if "NotAction" in statement:
-        return not _is_action({"Action": statement["NotAction"]}, action)
+        return not is_action({"Action": statement["NotAction"]}, action)
     return any(like(action.lower(), glob.lower()) for glob in listed(statement["Action"]))
 
 
@@ -391,9 +423,21 @@ def _tests(
         holds = _operator(operator)
         for key, values in keys.items():
             wanted, given = listed(values), request.get(key.lower(), ())
-            if not given and key.lower().startswith(_UNSEEN):
-                raise UnsupportedPolicyError(f"condition key {key!r}, whose value only AWS knows")
+            if not wanted:
+                raise UnsupportedPolicyError(f"condition on {key!r} without a value, which holds always or never")
+            if not given:
+                _require_absent(key)
             yield Test(operator, key, wanted, given, holds(given, _without_variables(wanted, version)))
+
+
+def _require_absent(key: str) -> None:
+    """Raise UnsupportedPolicyError unless a key that nothing was told of is sure to be absent from the request."""
+    name = key.lower()
+    provider, _, claim = name.rpartition(":")
+    if name.startswith(_OF_AWS) and not name.startswith(_ABSENT):
+        raise UnsupportedPolicyError(f"condition key {key!r}, whose value only AWS knows")
+    if is_github(provider) and claim in DOUBTFUL_CLAIM_KEYS:
+        raise UnsupportedPolicyError(f"condition key {key!r}, which not every list of AWS's condition keys has")
 
 
 def _without_variables(wanted: _Values, version: str) -> _Values:
