@@ -156,11 +156,18 @@ def test_a_pattern_of_workflows_of_several_repositories_lets_strangers_in(value)
 )
 def test_a_workflow_says_nothing_of_who_calls_it(value, operator):
     finding = only(of_workflow(value, operator))
-    assert finding.severity == "warning"
+    assert finding.severity == "error"
     assert "nothing says who calls it" in finding.what
 
 
-@pytest.mark.parametrize("claim", ["sub", "repository", "repository_id", "repository_owner_id"])
+def test_where_all_callers_are_of_one_enterprise_a_workflow_alone_is_a_warning():
+    own = f"{GITHUB}/octo"
+    condition = {"StringEquals": {f"{own}:aud": "a", f"{own}:job_workflow_ref": WORKFLOW}}
+    principal = {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{own}"}
+    assert only(found(statement(condition, principal=principal))).severity == "warning"
+
+
+@pytest.mark.parametrize("claim", ["sub", "repository", "repository_id"])
 @pytest.mark.parametrize("value", ["*", WORKFLOW])
 def test_a_workflow_may_be_any_where_the_caller_is_known(claim, value):
     assert of_workflow(value, **{f"{GITHUB}:{claim}": MAIN}) == []
@@ -273,7 +280,7 @@ def test_an_operator_that_iam_has_is_none_to_find(operator):
         (f"https://{GITHUB}:sub", "without https://.", f"write {GITHUB}:sub."),
         ("gitlab.com:sub", "with the provider that Principal names.", f"write {GITHUB}:sub."),
         ("sub", "with the provider that Principal names.", f"write {GITHUB}:sub."),
-        (f"{GITHUB}:repository_owner", "AWS does not look at it.", "use repository_owner_id"),
+        (f"{GITHUB}:repository_owner", "AWS does not look at it.", "use repository_id"),
         (f"{GITHUB}:event_name", "AWS does not look at it.", "use sub, or one of actor, "),
         (f"{GITHUB}:subject", " Is it meant to be sub?", "correct"),
         (f"{GITHUB}:enviroment", " Is it meant to be environment?", "correct"),
@@ -438,9 +445,259 @@ def test_a_subject_of_one_repository_is_none_to_find(value):
     assert of_subject(value) == []
 
 
-@pytest.mark.parametrize("claim", ["repository", "repository_id", "repository_owner_id"])
+@pytest.mark.parametrize("claim", ["repository", "repository_id"])
 def test_a_subject_may_be_open_where_another_condition_holds_on_to_the_repository(claim):
     assert of_subject("repo:*:ref:refs/heads/main", **{f"{GITHUB}:{claim}": "74"}) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "environment:production",
+        "ref:refs/heads/main",
+        "actor:octocat",
+        "workflow:deploy",
+        "runner_environment:github-hosted",
+        "event_name:push",
+        "repository_visibility:private",
+        "pull_request",
+        "job_workflow_ref:octo-org/octo-repo/.github/workflows/deploy.yml@refs/heads/main",
+        "context:ref:refs/heads/main",
+        "repository_owner_id",
+        "environment:prod%3Arepository_owner%3Aocto-org",
+        "sub:repo:octo-org/octo-repo",
+    ],
+)
+@pytest.mark.parametrize("operator", ["StringEquals", "StringLike", "StringEqualsIgnoreCase"])
+def test_a_subject_that_names_no_owner_lets_strangers_in(value, operator):
+    finding = only(of_subject(value, operator))
+    assert (finding.severity, finding.where) == ("error", f"Statement[0].Condition.{operator}.{SUB}")
+    assert finding.what.startswith(f"{value!r} does not name the owner")
+    assert "PROVIDER:repository_id" in finding.fix
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "environment:*",
+        "environment:prod*",
+        "environment:*:repository_owner:octo-org",
+        "*:repository_owner_id:65",
+        "repository_owner:octo-*",
+        "repository_owner_id:6*",
+        "repository_owner_id:65*",
+        "repository_id:7?",
+        "repository:octo-*/octo-repo",
+        "environment:prod:repository_owner:octo-?rg",
+        "environment:prod:repo:octo-org*",
+    ],
+)
+def test_a_pattern_that_names_no_owner_in_full_lets_strangers_in(value):
+    assert [finding.severity for finding in of_subject(value)] == ["error"]
+
+
+@pytest.mark.parametrize("provider", [GHES, f"{GITHUB}/octo", "token.actions.octo.ghe.com"])
+def test_where_all_repositories_are_of_one_enterprise_a_subject_without_owner_is_a_warning(provider):
+    finding = only(of_subject("environment:production", "StringEquals", provider=provider))
+    assert finding.severity == "warning"
+    assert ("repository_id" in finding.fix) is (provider != GHES)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "repo:octo-org@65/octo-repo@74:actor:octocat",
+        "repository:octo-org/octo-repo:environment:prod",
+        "repository_id:74:environment:prod",
+        "repository_owner:octo-org:environment:prod",
+        "repository_owner_id:65:ref:refs/heads/main",
+        "environment:prod:repository_owner:octo-org",
+        "environment:prod:repository_owner:octo-org:*",
+        "pull_request:repository_owner_id:65",
+        "ref:refs/heads/main:actor:octocat:repo:octo-org/octo-repo",
+        "enterprise_id:9:environment:prod",
+    ],
+)
+@pytest.mark.parametrize("operator", ["StringEquals", "StringLike"])
+def test_a_subject_that_names_the_owner_anywhere_keeps_strangers_out(value, operator):
+    if operator == "StringLike" or "*" not in value:
+        assert [finding for finding in of_subject(value, operator) if finding.severity == "error"] == []
+
+
+def test_on_a_server_that_may_not_encode_colons_only_the_first_claim_of_a_subject_counts():
+    value = "environment:prod:repository_owner:octo-org"
+    assert only(of_subject(value, "StringEquals", provider=GHES)).severity == "warning"
+
+
+OPEN = "environment:production"
+
+
+@pytest.mark.parametrize(
+    ("operator", "claim", "value", "pins"),
+    [
+        ("StringEquals", "repository_id", "74", True),
+        ("StringEquals", "repository_id", ["74", "75"], True),
+        ("StringEqualsIgnoreCase", "repository", "octo-org/octo-repo", True),
+        ("StringLike", "repository_id", "74", True),
+        ("StringLike", "repository", "octo-org/*", True),
+        ("StringLike", "repository", ["octo-org/*", "*/octo-repo"], False),
+        ("StringLike", "repository_id", "7*", False),
+        ("StringLike", "repository_id", ["74", "*"], False),
+        ("StringEquals", "repository_id", [], False),
+        ("StringEquals", "environment", "production", False),
+        ("StringEquals", "actor_id", "12", False),
+        ("StringEquals", "job_workflow_ref", WORKFLOW, False),
+        ("StringEqualsIfExists", "repository_id", "74", False),
+        ("ForAllValues:StringEquals", "repository_id", "74", False),
+        ("ForAnyValue:StringEquals", "repository_id", "74", True),
+        ("StringNotEquals", "repository_id", "75", False),
+        ("StringNotLike", "repository", "mallory/*", False),
+        ("Null", "repository_id", "false", False),
+    ],
+)
+def test_a_condition_beside_the_subject_counts_if_it_always_names_a_repository(operator, claim, value, pins):
+    condition = {"StringEquals": {AUD: "a", SUB: OPEN}}
+    condition.setdefault(operator, {})[f"{GITHUB}:{claim}"] = value
+    findings = [finding for finding in found(statement(condition)) if "does not name the owner" in finding.what]
+    assert bool(findings) is not pins
+
+
+def test_each_value_of_a_subject_is_enough_to_come_in():
+    findings = of_subject([MAIN, OPEN], "StringEquals")
+    assert only(findings).what.startswith(f"{OPEN!r} does not name the owner")
+
+
+def test_of_two_conditions_on_the_subject_one_may_name_the_owner():
+    condition = {"StringEquals": {AUD: "a", SUB: MAIN}, "StringLike": {SUB: "*:ref:refs/heads/main"}}
+    assert found(statement(condition)) == []
+
+
+def test_what_one_statement_names_does_not_count_for_another():
+    open_one = statement({"StringEquals": {AUD: "a", SUB: OPEN}})
+    assert [finding.where for finding in found(statement(), open_one)] == [
+        f"Statement[1].Condition.StringEquals.{SUB}"
+    ]
+
+
+@pytest.mark.parametrize(("claim", "doubtful"), [("repository_owner_id", True), ("enterprise_id", False)])
+def test_an_owner_that_alone_keeps_strangers_out_is_said(claim, doubtful):
+    finding = only(of_subject(OPEN, "StringEquals", **{f"{GITHUB}:{claim}": "65"}))
+    assert (finding.severity, finding.where) == ("warning", f"Statement[0].Condition.StringEquals.{GITHUB}:{claim}")
+    assert ("not every list" in finding.what) is doubtful
+
+
+def test_an_owner_beside_a_subject_that_names_the_repository_is_none_to_find():
+    assert with_lines(StringEquals={f"{GITHUB}:repository_owner_id": "65"}) == []
+
+
+def test_a_claim_that_lists_of_condition_keys_differ_on_is_found():
+    finding = only(with_lines(StringLike={f"{GITHUB}:runner_environment": "github-hosted"}))
+    assert finding.severity == "error"
+    assert "Service Authorization Reference does not list it; other lists do" in finding.what
+
+
+# --- everyone as Principal
+
+CALLER = {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}
+
+
+def for_everyone(action="sts:AssumeRole", principal="*", condition=None, **elements):
+    one = {"Effect": "Allow", "Principal": principal, "Action": action, "Condition": condition or {}} | elements
+    return found({name: value for name, value in one.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    "principal",
+    ["*", {"AWS": "*"}, {"AWS": ["123456789012", "*"]}, {"Federated": "*"}, {"Federated": [PROVIDER, "*"]}],
+)
+@pytest.mark.parametrize(
+    "action",
+    [
+        *("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"),
+        *("*", "sts:*", "STS:*", "sts:assumerole", "sts:Assume?ole", "STS:assume*", "s*", "*WithSAML"),
+        ["sts:TagSession", "sts:AssumeRole"],
+    ],
+)
+def test_a_role_that_everyone_may_assume_is_found_however_the_action_is_spelled(principal, action):
+    findings = [one for one in for_everyone(action, principal) if one.what.startswith("It lets in everyone")]
+    assert (only(findings).severity, only(findings).where) == ("error", "Statement[0].Principal")
+
+
+@pytest.mark.parametrize("others", ["sts:TagSession", ["s3:*", "sts:AssumeRole"]])
+def test_a_role_that_everyone_may_assume_by_a_not_action_is_found(others):
+    finding = only(for_everyone(None, "*", NotAction=others))
+    assert (finding.severity, finding.where) == ("error", "Statement[0].Principal")
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        statement({}, principal="*", action="sts:TagSession"),
+        statement({}, principal={"AWS": "*"}, action=["sts:SetSourceIdentity", "s3:*"]),
+        {"Effect": "Allow", "Principal": "*", "NotAction": "sts:*"},
+        statement({}, effect="Deny", principal="*", action="*"),
+        statement({}, principal={"AWS": "123456789012"}, action="*"),
+    ],
+)
+def test_who_cannot_assume_the_role_is_not_everyone(one):
+    assert found(one) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "pins"),
+    [
+        ({"StringEquals": CALLER}, True),
+        ({"StringEquals": {"AWS:principalorgid": "o-a1b2c3d4e5"}}, True),
+        ({"StringEquals": {"aws:PrincipalAccount": ["123456789012", "210987654321"]}}, True),
+        ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/*"}}, True),
+        ({"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/deploy"}}, True),
+        ({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-a1b2c3d4e5/*"}}, True),
+        ({"StringLike": {"aws:userid": "AROAEXAMPLE:*"}}, True),
+        ({"StringEquals": {"aws:SourceAccount": "123456789012"}}, True),
+        ({"StringEquals": {"aws:PrincipalServiceName": "ec2.amazonaws.com"}}, True),
+        ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/deploy"}}, False),
+        ({"StringLike": {"aws:PrincipalArn": "*"}}, False),
+        ({"StringLike": {"aws:PrincipalAccount": "*"}}, False),
+        ({"StringLike": {"aws:PrincipalOrgID": "o-*"}}, False),
+        ({"StringLike": {"aws:userid": "AROA*"}}, False),
+        ({"StringEquals": {"aws:PrincipalAccount": []}}, False),
+        ({"StringEqualsIfExists": CALLER}, False),
+        ({"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": "o-a1b2c3d4e5/"}}, False),
+        ({"StringNotEquals": {"aws:PrincipalAccount": "123456789012"}}, False),
+        ({"Null": {"aws:PrincipalOrgID": "false"}}, False),
+        ({"StringEquals": {"sts:ExternalId": "x"}}, False),
+        ({"StringEquals": {"aws:PrincipalType": "AssumedRole"}}, False),
+        ({"StringEquals": {"aws:PrincipalTag/team": "x"}}, False),
+        ({"Bool": {"aws:MultiFactorAuthPresent": "true"}}, False),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, False),
+        ({"StringEquals": {f"{GITHUB}:repository_id": "74"}}, True),
+        ({"StringEquals": {SUB: OPEN}}, False),
+    ],
+)
+def test_everyone_is_let_in_unless_a_condition_says_who_the_caller_must_be(condition, pins):
+    findings = [one for one in for_everyone("sts:*", condition=condition) if "everyone" in one.what]
+    assert bool(findings) is not pins
+
+
+# --- lists without values
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringNotLike", "ForAllValues:StringLike", "Bool"])
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_an_empty_list_of_values_is_found(operator, effect):
+    condition = {"StringEquals": {AUD: "a", SUB: MAIN}}
+    condition.setdefault(operator, {})["aws:SourceAccount"] = []
+    finding = only([one for one in found(statement(condition, effect)) if "ForAll" not in one.what])
+    assert finding.severity == "error"
+    assert finding.what.startswith("The list of values is empty.")
+
+
+def test_an_empty_list_of_subjects_is_no_condition_on_the_subject():
+    findings = found(statement({"StringEquals": {AUD: "a", SUB: []}}))
+    assert [finding.where for finding in findings] == [
+        "Statement[0].Condition",
+        f"Statement[0].Condition.StringEquals.{SUB}",
+    ]
 
 
 def test_a_pattern_holds_on_to_nothing():
@@ -602,4 +859,4 @@ def test_whatever_a_policy_says_every_finding_is_in_sentences(condition, effect,
 
 def test_every_rule_is_in_a_table():
     tables = (module.STATEMENT_RULES, module.ALLOW_STATEMENT_RULES, module.LINE_RULES, module.ALLOW_LINE_RULES)
-    assert len({rule for table in tables for rule in table}) == 15
+    assert len({rule for table in tables for rule in table}) == 18

@@ -1,8 +1,9 @@
 """What is wrong with a trust policy by itself, whoever asks; pure.
 
-The rules are about statements for web identity. They come from the IAM User Guide ("Condition operators", "Set
+Most rules are about statements for web identity. They come from the IAM User Guide ("Condition operators", "Set
 operators for multivalued context keys", "Available keys for AWS OIDC federation", "Identity-provider controls for
-shared OIDC providers"), from GitHub's "OpenID Connect reference", and from policies that let strangers in.
+shared OIDC providers", "AWS global condition context keys"), from GitHub's "OpenID Connect reference", and from
+policies that let strangers in.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from py_aws_oidc.explain import trust
+from py_aws_oidc.explain import scope, trust
+from py_aws_oidc.explain.scope import Scope, fixed
 from py_aws_oidc.explain.trust import (
+    ASSUMING,
+    DOUBTFUL_CLAIM_KEYS,
     EXCHANGE,
     GITHUB,
     GITHUB_CLAIM_KEYS,
@@ -95,14 +99,38 @@ class _Line:
 
     def names(self, *claims: str) -> bool:
         """Whether it names what one of these claims may be, and not what it may not be."""
-        positive = {"StringEquals", "StringEqualsIgnoreCase", "StringLike"}
-        return bool(self.provider) and self.claim in claims and self.kind in positive
+        named = self.kind in _POSITIVE and self.values
+        return bool(self.provider) and self.claim in claims and bool(named)
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a request without the key is refused: "IfExists" and "ForAllValues" hold for such a one."""
+        return bool(self.values) and not self.if_exists and self.quantifier != "ForAllValues"
+
+    @property
+    def scope(self) -> Scope:
+        """Whom it lets in; each of its values is enough."""
+        if not (self.is_required and self.provider and self.kind in _POSITIVE):
+            return Scope.ANYONE
+        return min(map(self.scope_of, self.values))
+
+    def scope_of(self, value: str) -> Scope:
+        """Whom this value of it lets in."""
+        wildcards = self.kind == "StringLike"
+        if self.claim != "sub":
+            return scope.of_claim(self.claim, value, wildcards=wildcards)
+        # Enterprise Server has come to write %3A with version 3.16, and does not tell its version here.
+        return scope.of_subject(value, wildcards=wildcards, encodes_colons=is_github(self.provider))
+
+
+_POSITIVE = {"StringEquals", "StringEqualsIgnoreCase", "StringLike"}
 
 
 @dataclass(frozen=True)
 class _Statement:
     where: str
     allows: bool
+    assumes: bool
     is_for_others: bool
     principal: Any
     federated: tuple[str, ...]
@@ -115,6 +143,7 @@ class _Statement:
         return cls(
             where,
             statement["Effect"] == "Allow",
+            any(trust.is_action(statement, action) for action in ASSUMING),
             "NotPrincipal" in statement,
             principal,
             trust.federated(principal),
@@ -140,10 +169,10 @@ class _Statement:
         """The lines that name what one of these claims may be."""
         return [line for line in self.lines if line.names(*claims)]
 
-    @property
-    def holds_on(self) -> bool:
-        """Whether a condition holds on to the repository or its owner, so that the subject need not do it."""
-        return any(not any(map(has_wildcard, line.values)) for line in self.about(*_PINS))
+    def scope(self, *, of_keys: bool = False) -> Scope:
+        """Whom its conditions let in: all of them, or those on other keys than the subject."""
+        lines = [line for line in self.lines if not (of_keys and line.claim == "sub")]
+        return max((line.scope for line in lines), default=Scope.ANYONE)
 
 
 _StatementRule = Callable[[_Statement], Iterable[Finding]]
@@ -181,6 +210,40 @@ def _not_principal(statement: _Statement) -> Iterator[Finding]:
         )
 
 
+def _everyone(statement: _Statement) -> Iterator[Finding]:
+    if statement.allows and statement.assumes and _names_everyone(statement.principal):
+        tokens = statement.scope() > Scope.ANYONE  # AWS principals do not have the claims of a token
+        if not tokens and not any(map(_names_caller, statement.lines)):
+            yield Finding(
+                "error",
+                f"{statement.where}.Principal",
+                "It lets in everyone: the Principal is *, which is each AWS account in the world and each identity "
+                "provider, and no condition says who the caller must be.",
+                "name the accounts, roles or identity providers that may assume the role, or add a condition such as "
+                "StringEquals aws:PrincipalOrgID.",
+            )
+
+
+def _names_everyone(principal: object) -> bool:
+    """`"*"` and `{"AWS": "*"}` are the same ("AWS JSON policy elements: Principal"); a list may have it too."""
+    named = principal.values() if isinstance(principal, Mapping) else [principal]
+    return any("*" in listed(values) for values in named)
+
+
+def _names_caller(line: _Line) -> bool:
+    """Whether a request is refused unless a certain account, organization, principal or AWS service makes it.
+
+    "AWS global condition context keys", "Properties of the principal" and "Properties of the request". Left out are
+    keys whose value any account can choose (aws:PrincipalTag, aws:username, sts:ExternalId, which is no secret), that
+    only tell a kind of caller (aws:PrincipalType, aws:PrincipalIsAWSService, aws:MultiFactorAuthPresent), and those of
+    the network, which say where a request comes from.
+    """
+    as_told = CALLER_KEYS.get(line.key.lower())
+    if not (as_told and line.is_required and line.kind in _POSITIVE | {"ArnLike", "ArnEquals"}):
+        return False
+    return all(re.match(as_told, value) for value in line.values)
+
+
 def _no_audience(statement: _Statement) -> Iterator[Finding]:
     if not statement.about("aud"):
         yield Finding(
@@ -195,7 +258,7 @@ def _no_audience(statement: _Statement) -> Iterator[Finding]:
 def _no_subject(statement: _Statement) -> Iterator[Finding]:
     shared = any(map(_is_shared, statement.providers))
     # IAM takes job_workflow_ref in the place of sub.
-    if statement.about("sub", "job_workflow_ref") or (statement.holds_on and not shared):
+    if statement.about("sub", "job_workflow_ref") or (statement.scope() > Scope.ANYONE and not shared):
         return
     others = [line for line in statement.lines if line.claim != "aud" and not re.search("Not|Null", line.kind)]
     what = "No condition is on the subject, which names the repository"
@@ -210,6 +273,23 @@ def _no_subject(statement: _Statement) -> Iterator[Finding]:
     )
 
 
+def _only_owner(statement: _Statement) -> Iterator[Finding]:
+    by_subject = max((line.scope for line in statement.about("sub")), default=Scope.ANYONE)
+    if by_subject == Scope.ANYONE and statement.scope(of_keys=True) == Scope.OWNER:
+        (key, *_) = [line for line in statement.lines if line.scope == Scope.OWNER]
+        doubt = (
+            " AWS's Service Authorization Reference lists this key, but not every list of the keys that AWS added in "
+            "January 2026 does: test that it counts."
+        )
+        yield Finding(
+            "warning",
+            key.where,
+            f"Only the condition on {key.claim} keeps strangers out, so that every repository of this owner is let in."
+            f"{doubt if key.claim == 'repository_owner_id' else ''}",
+            "add PROVIDER:repository_id to StringEquals, or name owner and repository in PROVIDER:sub.",
+        )
+
+
 def _principal(statement: _Statement) -> Iterator[Finding]:
     where = f"{statement.where}.Principal"
     if statement.principal and not statement.federated:
@@ -220,6 +300,8 @@ def _principal(statement: _Statement) -> Iterator[Finding]:
             'write {"Federated": "arn:aws:iam::ACCOUNT:oidc-provider/token.actions.githubusercontent.com"}.',
         )
     for federated in filter(_is_oidc, statement.federated):
+        if federated == "*" and statement.scope() == Scope.ANYONE:
+            continue  # _everyone has it
         if "://" in federated or not re.match(r"arn:aws[\w-]*:iam::[0-9]{12}:oidc-provider/", federated):
             yield Finding(
                 "error",
@@ -249,6 +331,16 @@ def _operator(_: _Statement, line: _Line) -> Iterator[Finding]:
             line.where,
             f"IAM has no such condition operator; upper and lower case count.{_nearest(line.kind, OPERATORS)}",
             "correct the operator's name.",
+        )
+
+
+def _no_values(_: _Statement, line: _Line) -> Iterator[Finding]:
+    if not line.values:
+        yield Finding(
+            "error",
+            line.where,
+            "The list of values is empty. AWS's documents differ: the condition holds for every request, or for none.",
+            "write the values, or take the condition out.",
         )
 
 
@@ -291,6 +383,11 @@ def _wrong_key(statement: _Statement, line: _Line) -> Iterator[tuple[str, str]]:
         yield "a key has the provider's host and path, without https://.", f"write {provider_of(provider)}:{claim}."
     elif provider not in map(str.lower, statement.providers or (provider or expected,)):
         yield "it does not begin with the provider that Principal names.", f"write {expected}:{claim or 'sub'}."
+    elif is_github(provider) and claim in DOUBTFUL_CLAIM_KEYS:
+        yield (
+            "the token has this claim, but AWS's Service Authorization Reference does not list it; other lists do.",
+            f"use {_ELSE}.",
+        )
     elif _writes_subjects_of_github(provider) and claim in _ONLY_IN_TOKENS:
         yield "the token has this claim, but AWS does not look at it.", f"use {_ONLY_IN_TOKENS[claim]}."
     elif _writes_subjects_of_github(provider) and claim not in known:
@@ -332,21 +429,39 @@ def _open_audience(_: _Statement, line: _Line) -> Iterator[Finding]:
 
 
 def _open_subject(statement: _Statement, line: _Line) -> Iterator[Finding]:
-    """What a pattern of subjects lets in, by what it has before the first wildcard."""
-    judged = line.names("sub") and line.kind == "StringLike" and not statement.holds_on
+    """What a subject lets in that does not name the repository, and that no other condition holds to one."""
+    others = max((other.scope for other in statement.lines if other is not line), default=Scope.ANYONE)
+    judged = line.names("sub") and others == Scope.ANYONE
     for value in line.values if judged else ():
-        fixed = _fixed(value)
-        for severity, what, fix in _lets_in(fixed, line.provider) if fixed != value else ():
+        for severity, what, fix in _lets_in(line, value):
             yield Finding(severity, line.where, f"{value!r} {what}", fix)
 
 
-def _lets_in(fixed: str, provider: str) -> Iterator[tuple[Severity, str, str]]:
-    whole = "write owner and name out, like repo:octo-org/octo-repo:ref:refs/heads/main."
-    is_github_form = _writes_subjects_of_github(provider)
-    owner, slash, rest = fixed.removeprefix("repo:").partition("/")
-    if not fixed or (is_github_form and "repo:".startswith(fixed)):
-        yield "error", "fits the tokens of everybody.", whole
-    elif is_github_form and fixed.startswith("repo:") and not slash:
+def _lets_in(line: _Line, value: str) -> Iterator[tuple[Severity, str, str]]:
+    is_github_form = _writes_subjects_of_github(line.provider)
+    if line.kind == "StringLike" and has_wildcard(value):
+        found = [*_lets_in_by_pattern(fixed(value), is_github_form=is_github_form)]
+        yield from found
+        if found:
+            return
+    elif has_wildcard(value):
+        return  # _literal_wildcard has it: no token fits
+    if is_github_form and line.scope_of(value) == Scope.ANYONE and not any(_misspellings(value)):
+        shared = _is_shared(line.provider)
+        whose = "anyone's repository" if shared else "every repository of this issuer"
+        yield (
+            "error" if shared else "warning",
+            f"does not name the owner, so {whose} can have this subject, with a template like that of yours.",
+            _PIN if is_github(line.provider) else _WHOLE,
+        )
+
+
+def _lets_in_by_pattern(before: str, *, is_github_form: bool) -> Iterator[tuple[Severity, str, str]]:
+    """What a pattern of subjects lets in, by what it has before the first wildcard."""
+    owner, slash, rest = before.removeprefix("repo:").partition("/")
+    if not before or (is_github_form and "repo:".startswith(before)):
+        yield "error", "fits the tokens of everybody.", _WHOLE
+    elif is_github_form and before.startswith("repo:") and not slash:
         if owner.endswith("@"):
             yield (
                 "warning",
@@ -357,9 +472,9 @@ def _lets_in(fixed: str, provider: str) -> Iterator[tuple[Severity, str, str]]:
             yield (
                 "error",
                 f"fits every owner that begins with {owner!r}, and anybody can register such a name.",
-                whole,
+                _WHOLE,
             )
-    elif is_github_form and fixed.startswith("repo:") and ":" not in rest:
+    elif is_github_form and before.startswith("repo:") and ":" not in rest:
         if rest.endswith("@"):
             yield (
                 "warning",
@@ -367,14 +482,15 @@ def _lets_in(fixed: str, provider: str) -> Iterator[tuple[Severity, str, str]]:
                 "write the id out.",
             )
         else:
-            yield "warning", f"fits more than one repository of {owner}, and those that are yet to be made.", whole
+            yield "warning", f"fits more than one repository of {owner}, and those that are yet to be made.", _WHOLE
 
 
 def _open_workflow(statement: _Statement, line: _Line) -> Iterator[Finding]:
     """What job_workflow_ref lets in where nothing says who may call the workflow."""
     called = line.names("job_workflow_ref") and is_github(line.provider)
-    for value in line.values if called and not statement.about("sub") and not statement.holds_on else ():
-        if line.kind == "StringLike" and has_wildcard(value) and _fixed(value).count("/") < _SLASHES:
+    is_open = not statement.about("sub") and statement.scope() == Scope.ANYONE
+    for value in line.values if called and is_open else ():
+        if line.kind == "StringLike" and has_wildcard(value) and fixed(value).count("/") < _SLASHES:
             yield Finding(
                 "error",
                 line.where,
@@ -385,11 +501,11 @@ def _open_workflow(statement: _Statement, line: _Line) -> Iterator[Finding]:
             )
         else:
             yield Finding(
-                "warning",
+                "error" if _is_shared(line.provider) else "warning",
                 line.where,
                 f"{value!r} says which reusable workflow runs, but nothing says who calls it; everybody on GitHub can "
                 "call one of a public repository.",
-                "add the key PROVIDER:sub, or PROVIDER:repository_owner_id.",
+                _PIN,
             )
 
 
@@ -415,7 +531,7 @@ def _only_names(_: _Statement, line: _Line, by_ids: set[str]) -> Iterator[Findin
 # --- the tables
 
 
-STATEMENT_RULES: tuple[_StatementRule, ...] = (_not_principal,)
+STATEMENT_RULES: tuple[_StatementRule, ...] = (_not_principal, _everyone)
 """What is asked of every statement."""
 
 ALLOW_STATEMENT_RULES: tuple[_StatementRule, ...] = (
@@ -423,11 +539,13 @@ ALLOW_STATEMENT_RULES: tuple[_StatementRule, ...] = (
     _action,
     _no_audience,
     _no_subject,
+    _only_owner,
 )
 """What is asked besides of those that let tokens in."""
 
 LINE_RULES: tuple[_LineRule, ...] = (
     _operator,
+    _no_values,
     _white_space,
     _literal_wildcard,
     _key,
@@ -457,7 +575,28 @@ OPERATORS = (
 STS_KEYS = ("sts:ExternalId", "sts:RoleSessionName", "sts:SourceIdentity", "sts:TransitiveTagKeys")
 """Service Authorization Reference, "Condition keys for AWS Security Token Service"; those of trust policies."""
 
-_PINS = ("repository", "repository_id", "repository_owner_id")
+_ID = r"[^*?]+\Z"
+_ACCOUNTS_ARN = r"arn:[^:*?]*:[^:*?]*:[^:*?]*:[0-9]{12}:"
+CALLER_KEYS = {
+    "aws:principalaccount": _ID,
+    "aws:principalarn": _ACCOUNTS_ARN,
+    "aws:principalorgid": _ID,
+    "aws:principalorgpaths": "o-[a-z0-9]+/",
+    "aws:principalservicename": _ID,
+    "aws:principalservicenameslist": _ID,
+    "aws:sourceaccount": _ID,
+    "aws:sourcearn": _ACCOUNTS_ARN,
+    "aws:sourceorgid": _ID,
+    "aws:sourceorgpaths": "o-[a-z0-9]+/",
+    "aws:userid": r"[^:*?]+(:|\Z)",
+}
+"""The condition keys that tell who calls, and how a value must begin, without wildcards, to name one account.
+
+Wildcards in ids of accounts and organizations have no use ("Sensitive condition keys").
+"""
+
+_WHOLE = "write owner and name out, like repo:octo-org/octo-repo:ref:refs/heads/main."
+_PIN = "add the repository's id, which `gh api repos/OWNER/NAME --jq .id` prints, as PROVIDER:repository_id."
 _SLASHES = 2  # behind the owner and behind the repository, in job_workflow_ref
 _ELSE = f"sub, or one of {', '.join(GITHUB_CLAIM_KEYS)}"
 _ONLY_IN_TOKENS = {
@@ -465,7 +604,7 @@ _ONLY_IN_TOKENS = {
     **dict.fromkeys(("ref_protected", "repository_visibility", "runner_environment", "sha", "workflow_sha"), _ELSE),
     "enterprise": "enterprise_id",
     "iss": "the Principal, which names the issuer",
-    "repository_owner": "repository_owner_id, or the owner in sub",
+    "repository_owner": "repository_id, or the owner in sub",
     "workflow_ref": "job_workflow_ref",
 }
 """Claims of GitHub's tokens ("OpenID Connect reference") that are no condition keys, and what to use instead."""
@@ -526,12 +665,6 @@ def _nearest(name: str, known: Sequence[str], cutoff: float = 0.6) -> str:
     spelled = {one.lower(): one for one in known}
     near = difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=cutoff)
     return f" Is it meant to be {spelled[near[0]]}?" if near else ""
-
-
-def _fixed(pattern: str) -> str:
-    """What stands before the first wildcard, as Version 2012-10-17 reads it; before that `${*}` has one in it."""
-    wildcards = (match.start() for match in re.finditer(r"\$\{[*?$]\}|[*?]", pattern) if match[0] in {"*", "?"})
-    return pattern[: next(wildcards, len(pattern))]
 
 
 def _by_names(subject: str) -> str:
