@@ -253,7 +253,7 @@ def test_what_terraform_cannot_say_is_not_written():
 
 
 def trusting(*subs, condition=None, account=ACCOUNT, **more):
-    one = statement(provider_arn(GITHUB, account), AUDIENCE, subs or [MAIN]) | more
+    one = statement(provider_arn(GITHUB, account), AUDIENCE, subs or [MAIN], lets_others_in=True) | more
     return json.dumps(policy(one if condition is None else one | {"Condition": condition}))
 
 
@@ -527,6 +527,54 @@ def test_two_accounts_of_one_provider_are_not_guessed_between():
 
 def test_a_policy_that_names_everyone_is_checked_all_the_same():
     assert check(trusting(Principal="*"), *TOKEN)[0] == 0
+
+
+EVERYONE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*"}]}
+
+
+@pytest.mark.parametrize(
+    ("element", "value"),
+    [
+        pytest.param("Principal", "*", id="S2"),
+        ("Principal", {"AWS": "*"}),
+        ("Action", "sts:AssumeRole"),
+        ("Action", "STS:assume*"),
+    ],
+)
+def test_a_policy_that_lets_everyone_in_is_checked_with_an_error(element, value):
+    one = EVERYONE["Statement"][0] | {element: value}
+    _, stdout, _ = check(json.dumps(policy(one)), *TOKEN)
+    assert "error in Statement[0].Principal\n  It lets in everyone:" in stdout
+
+
+def test_a_policy_for_a_subject_that_strangers_can_have_is_checked_with_an_error():
+    status, stdout, _ = check(
+        trusting("environment:production"), "--sub", "environment:production", "--aud", AUDIENCE
+    )
+    assert status == 0
+    assert (
+        f"error in Statement[0].Condition.StringEquals.{GITHUB}:sub\n  'environment:production' does not" in stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        pytest.param(
+            {"Bool": {"aws:ViaAWSService": "false"}}, "'aws:ViaAWSService', whose value only AWS", id="S7"
+        ),
+        ({"StringEquals": {f"{GITHUB}:sub": []}}, f"condition on '{GITHUB}:sub' without a value"),
+        (
+            {"StringEquals": {f"{GITHUB}:runner_environment": "x"}},
+            "which not every list of AWS's condition keys has",
+        ),
+    ],
+)
+def test_what_only_aws_can_say_is_not_guessed(condition, why):
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "*", "Condition": condition}
+    status, stdout, stderr = check(json.dumps(policy(*json.loads(trusting())["Statement"], deny)), *TOKEN)
+    assert (status, stdout) == (2, "")
+    assert why in stderr
 
 
 def test_not_principal_is_shown_as_what_it_is():

@@ -302,12 +302,42 @@ def test_a_token_of_somebody_else_is_explained_by_its_own_audience(step):
     assert step(web_identity_token_file=str(token)).status == 0
 
 
-def test_what_is_pasted_for_a_merge_queue_is_for_its_next_branch_too(step):
-    refused = step(QUEUE)
+@pytest.mark.parametrize(
+    "sub",
+    [
+        "environment:prod",
+        "ref:refs/heads/main",
+        "workflow:deploy",
+        "runner_environment:github-hosted",
+        "event_name:push",
+        "repository_visibility:private",
+        "job_workflow_ref:octo-org/octo-repo/.github/workflows/deploy.yml@refs/heads/main",
+    ],
+)
+def test_what_is_pasted_for_a_customised_subject_lets_in_no_other_repository_with_the_same(step, sub):
+    mallory = Job(owner="mallory", owner_id="666", name="evil", repository_id="999")
 
-    for document in pasted(refused):
+    def run_as(job: Job) -> Run:
+        step.world.faults.script("idtoken", Fault(claims={"sub": sub}))
+        return step(job)
+
+    documents = pasted(run_as(Job()))
+
+    assert documents
+    for document in documents:
         let_in_by(step.world, document)
-        assert step(replace(QUEUE, ref="refs/heads/gh-readonly-queue/main/pr-8-fedcba9876543210")).status == 0
+        assert run_as(Job()).status == 0
+        refused = run_as(mallory)
+        assert (refused.status, refused.env) == (1, {})
+
+
+def test_what_is_pasted_second_for_a_merge_queue_is_for_its_next_branch_too(step):
+    first, second, *_ = pasted(step(QUEUE))
+
+    for document, status in ((first, 1), (second, 0)):
+        let_in_by(step.world, document)
+        assert step(QUEUE).status == 0
+        assert step(replace(QUEUE, ref="refs/heads/gh-readonly-queue/main/pr-8-fedcba9876543210")).status == status
         assert step(replace(QUEUE, ref="refs/heads/gh-readonly-queue/other/pr-8-fedcba9876543210")).status == 1
 
 

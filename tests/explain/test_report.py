@@ -274,13 +274,16 @@ def test_a_subject_of_another_issuer_has_one_form():
     issuer = "https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE"
     told = evidence(*DENIED, iss=issuer, sub="system:serviceaccount:ci:runner", repository_id="74")
 
-    assert [title for title, _ in statements(told)] == ["By the subject of this run"]
+    ((title, document),) = statements(told)
+    assert "NOT limited to one repository" in title
+    assert "system:serviceaccount:ci:runner" in json.dumps(document)
+    assert title in explain(told).details
 
 
 def test_a_customised_subject_has_one_form():
     told = evidence(*DENIED, sub="repository_owner:octo-org", repository_id="74", repository_owner_id="65")
 
-    assert [title for title, _ in statements(told)] == ["By the subject of this run"]
+    assert [title for title, _ in statements(told)] == ["By the subject of this run and the repository's id"]
 
 
 def test_a_caller_that_aws_does_not_name_gets_no_policy():

@@ -19,8 +19,8 @@ MAIN = "repo:octo-org/octo-repo:ref:refs/heads/main"
 TAGS = "repo:octo-org/octo-repo:ref:refs/tags/v*"
 
 
-def written(*subjects: str, **claims: str):
-    return statement(PROVIDER, AUDIENCE, subjects or [MAIN], **claims)
+def written(*subjects: str, lets_others_in: bool = True, **claims: str):
+    return statement(PROVIDER, AUDIENCE, subjects or [MAIN], lets_others_in=lets_others_in, **claims)
 
 
 def allows(document, sub, **claims):
@@ -68,7 +68,38 @@ def test_a_claim_that_aws_knows_is_a_condition():
     assert not allows(document, MAIN, repository_id="75")
 
 
-@pytest.mark.parametrize("name", ["repository_owner", "sub", "run_id"])
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "environment:prod",
+        "*",
+        "repo:octo-org/*",
+        "repo:octo-org/octo-repo*",
+        "repo:*/octo-repo:ref:x",
+        "repository_owner:o",
+    ],
+)
+def test_a_subject_that_other_repositories_can_have_needs_the_repositorys_id(subject):
+    with pytest.raises(ValueError, match="does not name one repository; give repository_id as well"):
+        written(MAIN, subject, lets_others_in=False)
+    assert written(MAIN, subject, lets_others_in=False, repository_id="74")
+
+
+@pytest.mark.parametrize("subject", [MAIN, TAGS, "repo:o@1/r@2:*", "repository_id:74", "actor:x:repo:o/r"])
+def test_a_subject_that_names_one_repository_needs_no_more(subject):
+    assert written(subject, lets_others_in=False)
+
+
+def test_a_subject_of_another_issuer_is_not_read():
+    assert statement(provider_arn("https://oidc.example", "1" * 12), "a", ["system:serviceaccount:ci:runner"])
+
+
+def test_the_owners_id_is_not_written_since_it_lets_in_all_of_the_owners_repositories():
+    with pytest.raises(ValueError, match="repository_owner_id lets in every repository"):
+        written(repository_owner_id="65")
+
+
+@pytest.mark.parametrize("name", ["repository_owner", "sub", "run_id", "runner_environment"])
 def test_a_claim_that_aws_does_not_know_is_refused(name):
     with pytest.raises(ValueError, match=f"no condition key for the claim '{name}'"):
         written(**{name: "x"})

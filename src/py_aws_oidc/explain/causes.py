@@ -372,7 +372,8 @@ CAUSES = (
         why="the organisation or the repository has a template of its own for `sub`, so it has neither form that "
         "policies usually name, but is $sub.",
         check="ask GitHub for the template: `gh api repos/$repository/actions/oidc/customization/sub`",
-        mend=f"{_STATEMENT}, which has this `sub`, or set the template back to the default.",
+        mend=f"{_STATEMENT}, which has this `sub` and the repository's id, since other repositories can have the same "
+        "`sub`; or set the template back to the default.",
         weigh=judged(
             proven(lambda evidence: _is_customised(evidence) and any(evidence.wanted("sub"))),
             likely(_is_customised),
@@ -413,7 +414,8 @@ CAUSES = (
         why="a merge queue tests each group of pull requests on a branch that it makes for them, so `sub` ends in "
         "$context.",
         check=f"look whether the policy's condition on sub has gh-readonly-queue: {_SHOW}",
-        mend=f"{_STATEMENT}: it is for all branches of this queue. What runs there is not merged yet.",
+        mend=f"{_STATEMENT}: take the one for the merge queue, as each entry has a branch of its own. What runs there "
+        "is not merged yet.",
         weigh=judged(proven(_wants_other_context(_QUEUE)), likely(_has_context(_QUEUE))),
     ),
     Cause(

@@ -70,6 +70,15 @@ class Subject:
             return None
         return cls(**match.groupdict())
 
+    @classmethod
+    def by_default(cls, claims: Mapping[str, Any]) -> Self | None:
+        """The subject by names that a job of these claims has without a template; None when they do not tell."""
+        if claims.get("environment"):
+            context = f"environment:{str(claims['environment']).replace(':', '%3A')}"
+        else:
+            context = "pull_request" if claims.get("event_name") == "pull_request" else f"ref:{claims.get('ref')}"
+        return cls.parse(f"repo:{claims.get('repository')}:{context}") if claims.get("ref") else None
+
     def __str__(self) -> str:
         if self.is_immutable:
             return f"repo:{self.owner}@{self.owner_id}/{self.name}@{self.repository_id}:{self.context}"

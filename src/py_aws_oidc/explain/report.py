@@ -15,6 +15,7 @@ from py_aws_oidc.explain.claims import Subject
 from py_aws_oidc.explain.evidence import Evidence, PolicyFile
 from py_aws_oidc.explain.findings import findings
 from py_aws_oidc.explain.markdown import code, fenced
+from py_aws_oidc.explain.scope import Scope, of_subject
 from py_aws_oidc.explain.statements import as_json, literal, policy, statement
 from py_aws_oidc.explain.templates import fill
 from py_aws_oidc.failure import Failure
@@ -180,7 +181,10 @@ def _on_page(text: str, said: Mapping[str, str]) -> str:
 
 
 def statements(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The trust policies that allow exactly this run, ready to paste; the first is enough, each has its reason."""
+    """The trust policies that allow this run, ready to paste; the first allows the least, each has its reason.
+
+    Each is held to one repository, by its name or its id, or says in its title that it is not and stands behind others.
+    """
     if evidence.refused.operation == "AssumeRole":
         yield from _for_caller(evidence)
         return
@@ -188,28 +192,63 @@ def statements(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if not isinstance(sub, str) or not evidence.role:
         return
 
-    def policy_for(*subjects: str, **conditions: str) -> Mapping[str, Any]:
-        return policy(statement(evidence.provider_arn, evidence.token_audience, subjects, **conditions))
+    def policy_for(*subjects: str, **more: Any) -> Mapping[str, Any]:  # noqa: ANN401 - as `statement` takes it
+        return policy(statement(evidence.provider_arn, evidence.token_audience, subjects, **more))
 
     if not subject:
-        yield "By the subject of this run", policy_for(literal(sub))
+        yield from _for_customised(evidence, literal(sub), policy_for)
         return
-
-    def pattern(form: Subject) -> str:
-        # A merge queue's branch is never there again, but the queue's next ones are.
-        return re.sub(r"(:ref:refs/heads/gh-readonly-queue/.+/)pr-[^/]*\Z", r"\1*", literal(str(form)))
-
-    form = "with ids" if subject.is_immutable else "with names"
-    yield f"By the subject of this run ({form})", policy_for(pattern(subject))
     owner_id, repository_id = (str(evidence.claims.get(f"repository{part}_id", "")) for part in ("_owner", ""))
-    if not (owner_id and repository_id and trust.is_github(evidence.provider)):
+    has_ids = bool(owner_id and repository_id and trust.is_github(evidence.provider))
+    # A name can pass to another repository. AWS announced the key for its commercial Regions only.
+    by_id = {"repository_id": repository_id} if has_ids and evidence.role.partition == "aws" else {}
+    form = "with ids" if subject.is_immutable else "with names"
+    yield f"By the subject of this run ({form})", policy_for(literal(sub), **by_id)
+    # A merge queue's branch is never there again, but the queue's next ones are.
+    queue = re.sub(r"(:ref:refs/heads/gh-readonly-queue/.+/pr-)[^/]*\Z", r"\1*", literal(sub))
+    if queue != literal(sub):
+        yield (
+            "By the merge queue, which is wider than this run: every entry of the queue for this branch",
+            policy_for(queue, **by_id),
+        )
+    if not has_ids:
         return
-    forms = [subject.by_names(), subject.by_ids(owner_id, repository_id)]
-    yield "By both forms of the subject, with names and with ids", policy_for(*map(pattern, forms))
-    whatever = [re.sub(r"/[^/:]+:", "/*:", pattern(form), count=1) for form in forms]
+    forms = [literal(str(form)) for form in (subject.by_names(), subject.by_ids(owner_id, repository_id))]
+    yield "By both forms of the subject, with names and with ids", policy_for(*forms, **by_id)
+    whatever = [re.sub(r"/[^/:]+:", "/*:", form, count=1) for form in forms]
     yield (
         "By the repository's id, which outlives a new name of the repository",
         policy_for(*whatever, repository_id=repository_id),
+    )
+
+
+def _for_customised(
+    evidence: Evidence, sub: str, policy_for: Callable[..., Mapping[str, Any]]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The policies for a subject that is not in GitHub's form, which other repositories may have by their template."""
+    has_key = trust.is_github(evidence.provider)
+    if has_key and (repository_id := evidence.claims.get("repository_id")):
+        yield (
+            "By the subject of this run and the repository's id",
+            policy_for(sub, repository_id=str(repository_id)),
+        )
+        return
+    if of_subject(sub, wildcards=True, encodes_colons=has_key) == Scope.REPOSITORY:
+        yield "By the subject of this run, which names the repository", policy_for(sub)
+        return
+    if has_key:
+        yield (
+            "By the subject of this run and the repository's id, which must be filled in",
+            policy_for(sub, repository_id="REPOSITORY-ID"),
+        )
+    elif default := Subject.by_default(evidence.claims):
+        yield (
+            "By GitHub's default subject, which this job has once the template is set back to the default",
+            policy_for(literal(str(default))),
+        )
+    yield (
+        "By the subject of this run alone. NOT limited to one repository: every token of this issuer with it is let in",
+        policy_for(sub, lets_others_in=True),
     )
 
 

@@ -1,7 +1,8 @@
 """Trust policies written: the statement that lets certain tokens in and no others; pure.
 
 Always with a condition on the audience and on the subject, and never with ForAllValues, which holds for a token that
-does not have the claim. The form is that of GitHub's page "Configuring OpenID Connect in Amazon Web Services".
+does not have the claim. For GitHub's issuers with the name or the id of one repository, unless the caller says that
+others are meant too. The form is that of GitHub's page "Configuring OpenID Connect in Amazon Web Services".
 """
 
 from __future__ import annotations
@@ -12,18 +13,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from py_aws_oidc.explain.scope import Scope, of_subject
 from py_aws_oidc.explain.trust import EXCHANGE, GITHUB_CLAIM_KEYS, has_wildcard, is_github, is_sid, provider_of
 from py_aws_oidc.quoting import quoted
 
 
 def statement(
-    provider_arn: str, audience: str, subjects: Sequence[str], *, sid: str = "", **claims: str
+    provider_arn: str,
+    audience: str,
+    subjects: Sequence[str],
+    *,
+    sid: str = "",
+    lets_others_in: bool = False,
+    **claims: str,
 ) -> dict[str, Any]:
     """The statement that allows tokens of this audience whose subject is one of these and whose claims are these.
 
     A subject is a pattern: `*` and `?` are wildcards in it, and make the condition a StringLike; see `literal`. The
     claims are `repository_id`, `job_workflow_ref` or another one that AWS knows of GitHub's issuers; ValueError for
-    any other, for a sid with other characters than IAM takes, and for no subject at all.
+    any other, for a sid with other characters than IAM takes, and for no subject at all. ValueError too for a subject
+    that other repositories can have, without `repository_id`; `lets_others_in` says that this is meant.
     """
     provider = provider_of(provider_arn)
     if not subjects:
@@ -33,6 +42,12 @@ def statement(
     for name in claims:
         if name not in GITHUB_CLAIM_KEYS or not is_github(provider):
             raise ValueError(f"AWS has no condition key for the claim {quoted(name)} of {provider}")
+        if name == "repository_owner_id":
+            raise ValueError("repository_owner_id lets in every repository of the owner; give repository_id")
+    if is_github(provider) and not lets_others_in and "repository_id" not in claims:
+        for subject in subjects:
+            if of_subject(subject, wildcards=True) < Scope.REPOSITORY:
+                raise ValueError(f"{quoted(subject)} does not name one repository; give repository_id as well")
     operator = "StringLike" if any(map(has_wildcard, subjects)) else "StringEquals"
     exact = {f"{provider}:{name}": literal(value) for name, value in {"aud": audience, **claims}.items()}
     condition: dict[str, dict[str, Any]] = {"StringEquals": exact}
