@@ -304,6 +304,8 @@ def test_a_key_that_no_request_has_is_found(key, why, fix, effect):
         SUB.upper(),
         "aws:SourceIp",
         "sts:rolesessionname",
+        "sts:RoleAuthorizedByIdp",
+        "iam:ResourceTag/team",
         "sts:SomethingNew",
     ],
 )
@@ -474,6 +476,11 @@ def test_a_subject_that_names_no_owner_lets_strangers_in(value, operator):
     assert (finding.severity, finding.where) == ("error", f"Statement[0].Condition.{operator}.{SUB}")
     assert finding.what.startswith(f"{value!r} does not name the owner")
     assert "PROVIDER:repository_id" in finding.fix
+
+
+def test_a_subject_that_names_no_owner_is_found_however_the_key_is_spelled():
+    finding = only(found(statement({"StringEquals": {AUD: "a", SUB.upper(): "environment:production"}})))
+    assert (finding.severity, finding.what[:44]) == ("error", "'environment:production' does not name the o")
 
 
 @pytest.mark.parametrize(

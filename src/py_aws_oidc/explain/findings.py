@@ -89,8 +89,8 @@ class _Line:
 
     @property
     def provider(self) -> str:
-        """The identity provider whose claim this is; empty for a key of AWS's own."""
-        return self.key.rpartition(":")[0]
+        """The identity provider whose claim this is, in small letters, as AWS reads it."""
+        return self.key.rpartition(":")[0].lower()
 
     @property
     def claim(self) -> str:
@@ -188,7 +188,11 @@ def _is_oidc(federated: str) -> bool:
 
 
 def _is_shared(provider: str) -> bool:
-    return provider == provider_of(GITHUB)
+    """Whether it signs the tokens of everyone on GitHub, and not only those of one enterprise or server.
+
+    GitHub's "OpenID Connect reference" has an issuer for each enterprise that asks for one, and for each on GHE.com.
+    """
+    return provider.lower() == provider_of(GITHUB)
 
 
 def _writes_subjects_of_github(provider: str) -> bool:
@@ -375,7 +379,7 @@ def _wrong_key(statement: _Statement, line: _Line) -> Iterator[tuple[str, str]]:
     provider, claim = line.provider.strip().lower(), line.claim.strip()
     expected = next(iter(statement.providers), provider_of(GITHUB))
     known = ("aud", "sub", *(GITHUB_CLAIM_KEYS if is_github(provider) else ()))
-    if provider in {"aws", "sts"}:
+    if provider in _OF_AWS:
         meant = _nearest(line.key, STS_KEYS, cutoff=0.75)  # it may be a new one
         if provider == "sts" and meant and line.key.lower() not in map(str.lower, STS_KEYS):
             yield f"STS does not set it.{meant}", "correct its name."
@@ -408,7 +412,7 @@ def _for_all_values(_: _Statement, line: _Line) -> Iterator[Finding]:
 
 
 def _if_exists(_: _Statement, line: _Line) -> Iterator[Finding]:
-    if line.if_exists and line.provider.lower() not in {"aws", "sts"}:
+    if line.if_exists and line.provider not in _OF_AWS:
         yield Finding(
             "warning",
             line.where,
@@ -572,7 +576,12 @@ OPERATORS = (
 )
 """IAM User Guide, "Condition operators"."""
 
-STS_KEYS = ("sts:ExternalId", "sts:RoleSessionName", "sts:SourceIdentity", "sts:TransitiveTagKeys")
+_OF_AWS = {"aws", "iam", "sts"}  # iam:ResourceTag is a key of the role
+
+STS_KEYS = (
+    *("sts:ExternalId", "sts:RoleAuthorizedByIdp", "sts:RoleSessionName"),
+    *("sts:SourceIdentity", "sts:TransitiveTagKeys"),
+)
 """Service Authorization Reference, "Condition keys for AWS Security Token Service"; those of trust policies."""
 
 _ID = r"[^*?]+\Z"
