@@ -455,7 +455,7 @@ def _lets_in(line: _Line, value: str) -> Iterator[tuple[Severity, str, str]]:
         whose = "anyone's repository" if shared else "every repository of this issuer"
         yield (
             "error" if shared else "warning",
-            f"does not name the owner, so {whose} can have this subject, with a template like that of yours.",
+            f"does not name the owner, so {whose} can have the same, if its owner sets the same template.",
             _PIN if is_github(line.provider) else _WHOLE,
         )
 
