@@ -214,8 +214,9 @@ def test_no_more_than_some_faults_and_statements_are_told():
 def test_a_value_of_a_policy_is_not_cut_in_the_middle_of_a_word():
     told = explain(evidence(*DENIED, policy=trusting(f"arn:aws:iam::111122223333:role/{'x' * 400}")))
 
-    assert "wants '(cut: 431 characters in all)'" in told.why
-    assert "111122223333" not in told.why
+    compared = next(line for line in told.why.split("\n") if " wants " in line)
+    assert "wants '(cut: 431 characters in all)'" in compared
+    assert "111122223333" not in compared
 
 
 @pytest.mark.parametrize("size", [5_000, 5_000_000])
