@@ -257,7 +257,15 @@ JSON = st.recursive(
     max_leaves=5,
 )
 PATHS = st.sampled_from([FOLDER, f"{FOLDER}/link", f"{FOLDER}/pipe", "/dev/null", "x", "/\0", "/" + "x" * 300])
-OURS = {"file": f"{FOLDER}/shared", "made": True, "profile": "dev", "section": "dev", "before": None, "joint": ""}
+OURS = {
+    "file": f"{FOLDER}/shared",
+    "made": True,
+    "profile": "dev",
+    "section": "dev",
+    "before": None,
+    "joint": "",
+    "fingerprint": "",
+}
 SECTIONS = st.dictionaries(st.sampled_from([*OURS, "more"]), PATHS | JSON, max_size=2).map(
     lambda bad: {**OURS, **bad}
 )

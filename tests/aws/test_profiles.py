@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from itertools import count, permutations
 from pathlib import Path
 
 import pytest
@@ -180,28 +180,19 @@ def test_a_name_that_cannot_stand_in_a_file_is_refused(tmp_path, profile):
     assert failing(places(tmp_path), profile=profile).what == f"A profile cannot be named {profile!r}."
 
 
-@pytest.mark.parametrize("profile", ["dev", "default"])
-def test_both_variables_may_name_one_file(tmp_path, profile):
-    where = Places(tmp_path / "aws", tmp_path / "aws", {})
+def test_one_file_for_both_is_refused(tmp_path):
+    failure = failing(Places(tmp_path / ".aws" / "both", tmp_path / ".aws" / "both", {}))
 
-    undo = write(where, profile)
-
-    session = load_config(str(where.config))["profiles"]
-    assert raw_config_parse(str(where.credentials))[profile].items() >= KEYS.items()
-    assert session[profile]["region"] == "us-east-1"
-    assert profiles.put_back(undo, None) == [profile]
-    assert contents(tmp_path) == {}
+    assert failure.what == "The profile was not written, because both shared files of AWS are one file."
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_one_file_under_two_names_is_one_file(tmp_path):
+def test_one_file_under_two_names_is_refused(tmp_path):
     (tmp_path / "real" / ".aws").mkdir(parents=True)
     (tmp_path / "link").symlink_to("real")
-    where = Places(tmp_path / "real/.aws/both", tmp_path / "link/.aws/both", {})
 
-    undo = write(where, "default")
+    failing(Places(tmp_path / "real/.aws/both", tmp_path / "link/.aws/both", {}))
 
-    assert load_config(str(where.config))["profiles"] == {"default": {**KEYS, "region": "us-east-1"}}
-    profiles.put_back(undo, None)
     assert contents(tmp_path) == {}
 
 
@@ -578,10 +569,13 @@ def test_a_file_that_cannot_be_put_back_does_not_keep_the_other_from_it(tmp_path
     where = places(tmp_path, b"[a]\n", b"[default]\n")
     undo = write(where)
     failing_at(monkeypatch, "replace", 0, for_good=False)
+    said = []
 
     with pytest.raises(Failure, match="could not be written") as caught:
-        profiles.put_back(undo, None)
+        profiles.put_back(undo, None, warn=said.append)
 
+    assert len(said) == 1
+    assert str(where.config) in said[0]
     assert caught.value.why == f"No space left on device ({where.config})."
     assert where.credentials.read_bytes() == b"[a]\n"
     assert set(contents(tmp_path)) == {".aws/credentials", ".aws/config"}
@@ -773,7 +767,7 @@ def test_the_secrets_of_a_profile_that_is_overwritten_are_known(tmp_path):
     with profiles.editing(where, None) as edit:
         edit.add("dev", {"aws_access_key_id": "AKIANEW"}, "us-east-1", overwrite=True)
 
-        assert edit.kept_secrets == (Secret("AKIAOLD"), Secret("old/secret"))
+        assert set(edit.kept_secrets) >= {Secret("AKIAOLD"), Secret("old/secret")}
 
 
 def test_a_file_that_cannot_be_read_any_more_is_warned_of_and_not_said_to_be_clean(tmp_path):
@@ -798,10 +792,109 @@ def test_a_file_that_became_a_link_is_warned_of(tmp_path):
     assert len(said) == 1
 
 
-def test_only_the_files_that_are_named_are_touched(tmp_path):
+def test_a_file_that_is_not_accepted_is_left_alone_and_warned_of(tmp_path):
     where = places(tmp_path)
     undo = write(where)
     before = where.credentials.read_bytes()
+    said = []
 
-    assert profiles.put_back(undo, None, only=[where.config]) == ["dev"]
-    assert where.credentials.read_bytes() == before
+    def check(path):
+        if path == str(where.credentials):
+            raise ValueError("it is somewhere else")
+
+    assert profiles.put_back(undo, None, check=check, warn=said.append) == []
+    assert said == [f"The profile dev could not be taken out of {where.credentials}: it is somewhere else."]
+    assert contents(tmp_path) == {".aws/credentials": before}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+def test_posts_in_any_order_leave_no_empty_file(tmp_path, order):
+    where = places(tmp_path)
+    undos = [write(where, name) for name in ("one", "two", "three")]
+
+    for number in order:
+        assert len(profiles.put_back(undos[number], None)) == 1
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+@pytest.mark.parametrize("data", [b"", b"\n", b"# mine", b"[a]\nb = c", b"[a]\r\nb = c\r\n"])
+def test_posts_in_any_order_leave_a_file_that_was_there_to_the_byte(tmp_path, order, data):
+    where = places(tmp_path, data, data)
+    undos = [write(where, name) for name in ("one", "two", "three")]
+
+    for number in order:
+        profiles.put_back(undos[number], None)
+
+    assert contents(tmp_path) == {".aws/credentials": data, ".aws/config": data}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+def test_posts_in_any_order_bring_back_a_profile_that_several_steps_replaced(tmp_path, order):
+    old = (
+        OLD_CREDENTIALS.replace(b"OLD\n", b"OLD\nmfa_serial = x\n"),
+        OLD_CONFIG.replace(b"; nested", b"output=json"),
+    )
+    where = places(tmp_path, *old)
+    undos = [write(where, region=region, overwrite=True) for region in ("us-east-1", "us-east-2", "us-west-1")]
+
+    for number in order:
+        profiles.put_back(undos[number], None)
+
+    assert contents(tmp_path) == dict(zip([".aws/credentials", ".aws/config"], old, strict=True))
+
+
+def test_a_section_that_another_step_has_written_anew_is_left_alone_and_warned_of(tmp_path):
+    where = places(tmp_path)
+    undo = write(where)
+    where.credentials.write_text("[dev]\ncredential_process = mine\n")
+    said = []
+
+    assert profiles.put_back(undo, None, warn=said.append) == []
+    assert contents(tmp_path) == {".aws/credentials": b"[dev]\ncredential_process = mine\n"}
+    assert len(said) == 1
+    assert str(where.credentials) in said[0]
+
+
+def test_a_section_to_which_another_step_has_added_goes(tmp_path):
+    where = places(tmp_path)
+    undo = write(where)
+    with where.config.open("a") as file:
+        file.write("output = json\n")
+
+    assert profiles.put_back(undo, None) == ["dev"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_it_cannot_be_known_whose_credentials_come_back_the_section_stays_with_a_warning(tmp_path):
+    where = places(tmp_path, OLD_CREDENTIALS, OLD_CONFIG)
+    first, second = write(where, overwrite=True), write(where, region="eu-west-3", overwrite=True)
+    said = []
+
+    profiles.put_back(first, None, warn=said.append)
+    profiles.put_back(second, None, warn=said.append)
+
+    assert said
+    assert all("another step has changed it since" in warning for warning in said)
+
+
+def test_a_step_that_was_killed_before_it_wrote_needs_nothing_and_no_warning(tmp_path):
+    where = places(tmp_path, OLD_CREDENTIALS, OLD_CONFIG)
+    with profiles.editing(where, None) as edit:
+        edit.add("dev", SETTINGS, "us-east-1", overwrite=True)
+    said = []
+
+    assert profiles.put_back(edit.undo, None, warn=said.append) == []
+    assert said == []
+    assert contents(tmp_path) == {".aws/credentials": OLD_CREDENTIALS, ".aws/config": OLD_CONFIG}
+
+
+def test_a_folder_that_was_opened_to_others_since_stays(tmp_path):
+    undo = write(places(tmp_path))
+    (tmp_path / ".aws").chmod(0o755)
+
+    profiles.put_back(undo, None)
+
+    assert contents(tmp_path) == {}
+    assert (tmp_path / ".aws").exists()

@@ -15,6 +15,15 @@ CREDENTIALS_HEADS = ("dev", " dev", "dev\t")
 CONFIG_HEADS = ("profile dev", "profile  dev", 'profile "dev"', "profile\t'dev' ", " profile dev")
 
 
+def undone(text: str, name: str, change: shared_files.Change, *, made: bool = False) -> shared_files.Undone:
+    """The text without a change that is still in it."""
+    found = shared_files.put_back(
+        text, name, change.before, change.joint, fingerprint=change.fingerprint, made=made
+    )
+    assert found is not None
+    return found
+
+
 def as_botocore_reads(text: str) -> dict[str, dict[str, object]]:
     """The sections of a text; every byte of it that is not UTF-8 must be in a comment."""
     with tempfile.NamedTemporaryFile(buffering=0) as file:
@@ -96,7 +105,7 @@ def assert_only_the_own_section_changes(parts, name, own_heads):
     assert change.text.startswith(before)
     assert change.text.endswith(after)
     assert change.before == (own or None)
-    assert shared_files.put_back(change.text, name, change.before, change.joint) == text
+    assert undone(change.text, name, change).text == text
     was, now = as_botocore_reads(text), as_botocore_reads(change.text)
     assert now.pop(name) == KEYS
     assert now == {head: values for head, values in was.items() if head not in own_heads}
@@ -140,7 +149,7 @@ def test_a_text_is_read_as_botocore_reads_it(text):
     now = as_botocore_reads(change.text)
     assert now.pop("dev").items() >= KEYS.items()  # [DEFAULT] adds to every section
     assert now == {head: values for head, values in was.items() if head.strip() != "dev"}
-    assert shared_files.put_back(change.text, "dev", change.before, change.joint) == text
+    assert undone(change.text, "dev", change).text == text
 
 
 @settings(deadline=None)
@@ -268,21 +277,85 @@ def test_a_section_goes_also_when_others_have_written_after_it():
     first = shared_files.with_section("[a]", "dev", {"x": "1"})
     second = shared_files.with_section(first.text, "b", {"y": "2"})
 
-    assert shared_files.put_back(second.text, "dev", first.before, first.joint) == "[a]\n\n[b]\ny = 2\n"
+    assert undone(second.text, "dev", first).text == "[a]\n[b]\ny = 2\n"
 
 
 def test_a_section_comes_back_also_when_others_have_written_after_it():
     first = shared_files.with_section("[dev]\nold = 1", "dev", {"x": "1"})
     second = shared_files.with_section(first.text, "b", {"y": "2"})
 
-    text = shared_files.put_back(second.text, "dev", first.before, first.joint)
-    assert text == "[dev]\nold = 1\n\n[b]\ny = 2\n"
+    assert undone(second.text, "dev", first).text == "[dev]\nold = 1\n[b]\ny = 2\n"
 
 
 def test_a_section_that_is_gone_cannot_be_put_back():
-    assert shared_files.put_back("[a]\n", "dev", None, "") is None
+    assert shared_files.put_back("[a]\n", "dev", None, "", fingerprint="") is None
 
 
 def test_what_could_not_be_read_afterwards_is_not_put_back():
     with pytest.raises(ValueError, match="neither a setting"):
-        shared_files.put_back("[dev]\n", "dev", "[dev]\nnonsense\n", "")
+        shared_files.put_back("[dev]\n", "dev", "[dev]\nnonsense\n", "", fingerprint="")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "\naws_secret_access_key = {}",
+        " # {}",
+        "]  ; {}",
+        "\naws_secret_access_key={}",
+        "\naws_secret_access_key: {}",
+        "\naws_secret_access_key\t:\t{}",
+        "\nAWS_SECRET_ACCESS_KEY = {}",
+        "\nAws_Session_Token:{}",
+        "\naws_secret_access_key =\n  a = {}",
+        "\naws_secret_access_key = a\n  {}",
+        "\naws_secret_access_key = a\n\t# {}\n\tb",
+        "\naws_secret_access_key = first {}",
+        "\naws_secret_access_key = first # {}",
+        "\naws_secret_access_key = '{}'",
+        "\ncredential_process = tool --token {}",
+        "\ncredential_process = tool --token={} --json",
+        "\ncredential_process = tool '--token' \"{}\"",
+        "\nexternal_id = {}",
+        "\nendpoint_url = https://user:{}@host",
+        "\n# {}",
+        "\n;{}",
+        "\n# aws_secret_access_key = {}",
+        "\n# region = eu-west-1 {}",
+        "\nregion = eu-west-1 # {}",
+        "\nregion = eu-west-1\n  {}",
+        "\ns3 =\n  max_queue_size = 1 {}\n  a = {}",
+        "\nservices =\n  sts =\n    key = {}",
+    ],
+)
+@pytest.mark.parametrize(
+    "secret", ["wJalrXUtnFEMI/K7MDENG", "hunter2", "p#w;x=y:z", 'q"uo\\te', "caf\xe9-\u2028-1"]
+)
+def test_no_value_of_a_section_is_shown_however_it_is_spelled(lines, secret):
+    shown = f"[dev]{lines.format(secret, secret)}\nlast = 1\n"
+    masks = set(shared_files.secrets(shown))
+
+    for mask in sorted(masks, key=len, reverse=True):
+        shown = shown.replace(mask, "***")
+
+    assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "region = us-east-1\noutput = json\nretry_mode = adaptive",
+        "s3 =\n  addressing_style = path\n  max_queue_size = 1000\n  use_accelerate_endpoint = true",
+        "role_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base",
+        "some_switch = true\nsome_number = 12345\nsome = x",
+        "# region = us-east-1\n# production\n; of\n#",
+    ],
+)
+def test_words_that_are_no_secrets_are_not_masked(lines):
+    assert list(shared_files.secrets(f"[dev]\n{lines}\n")) == []
+
+
+def test_a_key_is_masked_by_itself_too():
+    section = "[dev]\naws_access_key_id = AKIAEXAMPLE1 ; mine\ncredential_process = x --token s3cr3t-token\n"
+
+    assert {"AKIAEXAMPLE1", "s3cr3t-token"} <= set(shared_files.secrets(section))

@@ -21,7 +21,7 @@ from py_aws_oidc.failure import Failure
 Owner = tuple[int, int]
 Opener = Callable[[Path, ExitStack], int]
 
-_PRIVATE = 0o600
+_PRIVATE, _PRIVATE_FOLDER = 0o600, 0o700
 _STAGED = ".py-aws-oidc-"
 _LOCK_SECONDS, _LOCK_EVERY_SECONDS = 30.0, 0.02
 
@@ -66,7 +66,7 @@ class File:
         return cls(path, folder, data, stat.S_IMODE(status.st_mode), owner, data.decode(errors="surrogateescape"))
 
     def is_same(self, other: File) -> bool:
-        """Whether both are one file."""
+        """Whether both are one file, by whatever names."""
         return self.path.name == other.path.name and _identity(self.folder) == _identity(other.folder)
 
     def stage(self, owner: Owner | None, leftovers: ExitStack) -> str:
@@ -103,7 +103,7 @@ class File:
 
 @contextmanager
 def locked(folders: Iterable[Path], opener: Opener, ours: list[Path]) -> Iterator[dict[Path, int]]:
-    """Hold the folders' locks; in the end, those that are ours and empty go.
+    """Hold the folders' locks; in the end, those that are ours and empty go, if they are still as we make them.
 
     The lock is on the folder itself, so that no lock file stays behind and a file can be replaced under it.
     """
@@ -124,8 +124,9 @@ def locked(folders: Iterable[Path], opener: Opener, ours: list[Path]) -> Iterato
                 yield opened
             finally:
                 for folder in reversed(ours):
-                    with suppress(OSError):
-                        folder.rmdir()
+                    with suppress(OSError, ValueError):
+                        if stat.S_IMODE(folder.lstat().st_mode) == _PRIVATE_FOLDER:
+                            folder.rmdir()
             return
 
 
@@ -169,7 +170,7 @@ def open_or_make_folder(owner: Owner | None, made: list[Path], folder: Path, hel
     except FileNotFoundError:
         parent = open_or_make_folder(owner, made, folder.parent, held)
     with suppress(FileExistsError):  # another step was faster
-        os.mkdir(folder.name, 0o700, dir_fd=parent)
+        os.mkdir(folder.name, _PRIVATE_FOLDER, dir_fd=parent)
         made.append(folder)
     descriptor = _open(folder, os.O_DIRECTORY, held, parent)
     if folder in made:

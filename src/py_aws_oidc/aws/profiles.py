@@ -7,8 +7,7 @@ credentials files", "Location of the shared config and credentials files").
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -40,12 +39,21 @@ class _Written:
     section: str
     before: str | None = field(repr=False)
     joint: str
+    fingerprint: str
 
     def is_sound(self) -> bool:
-        """Whether it was read from what we wrote."""
-        texts = (self.file, self.profile, self.section, self.joint)
+        """Whether `Edit.add` can have written it."""
+        texts = (self.file, self.profile, self.section, self.joint, self.fingerprint)
         is_typed = all(isinstance(text, str) for text in texts) and isinstance(self.before, str | None)
-        return is_typed and self.file.startswith("/")
+        return (
+            is_typed
+            and isinstance(self.made, bool)
+            and self.file.startswith("/")
+            and not self.joint.strip("\r\n")
+            and shared_files.may_be_named(self.profile)
+            and self.section
+            in (shared_files.credentials_section(self.profile), shared_files.config_section(self.profile))
+        )
 
 
 @contextmanager
@@ -62,7 +70,11 @@ def editing(places: Places, owner: Owner | None) -> Iterator[Edit]:
             folders = held.enter_context(locked([path.parent for path in paths], opener, made))
             credentials, config = (File.read(path, folders[path.parent]) for path in paths)
         if credentials.is_same(config):
-            config = credentials
+            raise Failure(
+                "The profile was not written, because both shared files of AWS are one file.",
+                why=f"AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE both name {config.path}.",
+                fix="set them to two different files, or leave them unset.",
+            )
         edit = Edit(credentials, config, owner, made, held.enter_context(ExitStack()))
         try:
             yield edit
@@ -92,21 +104,24 @@ class Edit:
         """
         plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in settings.items()}
         _refuse_what_cannot_stand(profile, plain | {"region": region})
-        # Both variables may name one file, where the profile `default` has one section for all of its settings.
-        sections = {(self._credentials, shared_files.credentials_section(profile)): plain}
-        sections.setdefault((self._config, shared_files.config_section(profile)), {})["region"] = region
-        for file, section in sections:
+        sections = (
+            (self._credentials, shared_files.credentials_section(profile), plain),
+            (self._config, shared_files.config_section(profile), {"region": region}),
+        )
+        for file, section, _ in sections:
             if _has(file, section) and not overwrite:
                 raise Failure(
                     f"The profile {profile} is there already.",
                     why=f"{file.path} has a section [{section}].",
                     fix="choose another name for aws-profile, or set overwrite-aws-profile: true to replace it.",
                 )
-        for (file, section), values in sections.items():
+        for file, section, values in sections:
             change = shared_files.with_section(file.text, section, values)
+            # Of several profiles in a new file, the first one made it.
+            made = file.before is None and not file.text
             file.text = change.text
-            made = file.before is None
-            self._sections.append(_Written(str(file.path), made, profile, section, change.before, change.joint))
+            undo = (change.before, change.joint, change.fingerprint)
+            self._sections.append(_Written(str(file.path), made, profile, section, *undo))
 
     @property
     def undo(self) -> str:
@@ -116,13 +131,13 @@ class Edit:
 
     @property
     def kept_secrets(self) -> tuple[Secret, ...]:
-        """What `undo` holds of credentials that were there before."""
-        texts = [section.before or "" for section in self._sections]
-        return tuple(Secret(value) for text in texts for value in re.findall(r"(?m)^\s*aws_\w+\s*=\s*(\S+)", text))
+        """What `undo` may hold of secrets that were there before."""
+        texts = [section.before for section in self._sections if section.before is not None]
+        return tuple(map(Secret, dict.fromkeys(secret for text in texts for secret in shared_files.secrets(text))))
 
     def write(self) -> None:
         """Write both files, or none; Failure says why not."""
-        files = dict.fromkeys((self._credentials, self._config))
+        files = (self._credentials, self._config)
         with _telling(*(file.path for file in files)):
             staged = [
                 (file, file.stage(self._owner, self._leftovers), file.stage_before(self._leftovers))
@@ -149,30 +164,34 @@ def put_back(
     undo: str,
     owner: Owner | None,
     *,
-    only: Collection[Path] | None = None,
+    check: Callable[[str], None] = lambda _: None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
-    """Make each section what it was before the write, or take it away; the profiles for which all of that was done.
+    """Make each section what it was before the write, or remove it; the profiles for which all of that was done.
 
-    What is no longer there is left alone, and `only` these files are touched; what is no longer readable is left alone
-    with a warning. Failure says that a file could not be written; the others were tried then.
+    What is no longer there needs nothing. Each section that is left is warned of, with its file: if `check` raises
+    ValueError for the path, or if the section cannot be changed safely, or if the file cannot be written. In the last
+    case Failure is raised in the end.
     """
-    sections, folders = _remembered(undo)
+    try:
+        sections, folders = _remembered(undo)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        warn("The state of this step cannot be read, so a profile that the step wrote may be left behind.")
+        return []
     done: dict[str, None] = {}
     left: set[str] = set()
     failures = []
     for section in reversed(sections):
-        if only is not None and Path(section.file) not in only:
-            continue
         try:
+            check(section.file)
             if _put_back(section, owner, folders):
                 done[section.profile] = None
-        except (ValueError, UnfitError) as error:
-            reason = error.why if isinstance(error, UnfitError) else f"{error}."
+        except (ValueError, Failure) as error:
+            reason = error.why if isinstance(error, Failure) else f"{error}."
             warn(f"The profile {section.profile} could not be taken out of {section.file}: {reason}")
             left.add(section.profile)
-        except Failure as failure:
-            failures.append(failure)
+            if isinstance(error, Failure) and not isinstance(error, UnfitError):
+                failures.append(error)
     if failures:
         raise failures[0]
     return [profile for profile in done if profile not in left]
@@ -180,29 +199,43 @@ def put_back(
 
 def _put_back(section: _Written, owner: Owner | None, folders: list[Path]) -> bool:
     path = Path(section.file)
+    ours = [folder for folder in folders if folder in path.parents]
     with (
         _telling(path),
         suppress(FileNotFoundError),
-        locked([path.parent], open_folder, folders) as opened,
+        locked([path.parent], open_folder, ours) as opened,
         ExitStack() as leftovers,
     ):
         file = File.read(path, opened[path.parent])
-        text = shared_files.put_back(file.text, section.section, section.before, section.joint)
-        if text is not None:
-            file.text = text
-            file.become(None if section.made and not text else file.stage(owner, leftovers))
-            return True
+        undone = shared_files.put_back(
+            file.text,
+            section.section,
+            section.before,
+            section.joint,
+            fingerprint=section.fingerprint,
+            made=section.made,
+        )
+        if undone is None:
+            return False
+        file.text = undone.text
+        if undone.made and not undone.text:
+            file.become(None)
+            if path.parent.name == ".aws":
+                # Whichever step made the file made its folder too, if it looks like that.
+                ours.append(path.parent)
+        else:
+            file.become(file.stage(owner, leftovers))
+        return True
     return False
 
 
 def _remembered(undo: str) -> tuple[list[_Written], list[Path]]:
-    try:
-        told = json.loads(undo)
-        sections = [_Written(**section) for section in told["sections"]]
-        folders = [Path(folder) for folder in told["folders"]]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return [], []
-    return (sections, folders) if all(section.is_sound() for section in sections) else ([], [])
+    told = json.loads(undo)
+    sections = [_Written(**section) for section in told["sections"]]
+    folders = [Path(folder) for folder in told["folders"]]
+    if not all(section.is_sound() for section in sections):
+        raise ValueError("a section was not written by this action")
+    return sections, folders
 
 
 def _refuse_what_cannot_stand(profile: str, settings: Mapping[str, str]) -> None:
