@@ -7,7 +7,7 @@ import pytest
 from py_aws_oidc import export
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.sts import Session
-from py_aws_oidc.export import VARIABLES_BEFORE, Exports
+from py_aws_oidc.export import NOTHING, PROFILE_BEFORE, VARIABLES_BEFORE, Exports
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.inputs import Inputs
 from py_aws_oidc.secret import Secret
@@ -73,7 +73,7 @@ def test_the_environment_can_be_left_alone():
     given = exports(output_env_credentials="false")
 
     assert given.environment == {}
-    assert given.state == {}
+    assert plain(given.state) == {VARIABLES_BEFORE: NOTHING}
 
 
 @pytest.mark.parametrize("session", [{"is_new": False}, {"is_new": False, "is_reused": True}], ids=str)
@@ -167,7 +167,7 @@ def test_all_three_files_are_written(tmp_path):
 
     assert written(tmp_path, "GITHUB_ENV")["AWS_ACCESS_KEY_ID"] == "ASIAKEY"
     assert written(tmp_path, "GITHUB_OUTPUT")["aws-account-id"] == "123456789012"
-    assert list(written(tmp_path, "GITHUB_STATE")) == [VARIABLES_BEFORE]
+    assert list(written(tmp_path, "GITHUB_STATE")) == [VARIABLES_BEFORE, PROFILE_BEFORE]
 
 
 @pytest.mark.parametrize("missing", FILES)
@@ -220,7 +220,7 @@ def test_a_run_that_exports_no_variables_needs_no_environment_file(tmp_path):
     write(exports(output_env_credentials="false"), runner_files(tmp_path, "GITHUB_OUTPUT", "GITHUB_STATE"))
 
     assert written(tmp_path, "GITHUB_OUTPUT")
-    assert written(tmp_path, "GITHUB_STATE") == {}
+    assert written(tmp_path, "GITHUB_STATE") == dict.fromkeys((VARIABLES_BEFORE, PROFILE_BEFORE), NOTHING)
 
 
 def test_a_profile_is_written_and_what_undoes_it_is_kept(tmp_path):
@@ -230,4 +230,48 @@ def test_a_profile_is_written_and_what_undoes_it_is_kept(tmp_path):
 
     assert "[dev]\naws_access_key_id = ASIAKEY\n" in (tmp_path / ".aws" / "credentials").read_text()
     assert (tmp_path / ".aws" / "config").read_text() == "[profile dev]\nregion = eu-west-1\n"
-    assert list(written(tmp_path, "GITHUB_STATE")) == [export.PROFILE_BEFORE]
+    assert "ASIAKEY" not in written(tmp_path, "GITHUB_STATE")[PROFILE_BEFORE]
+    assert json.loads(written(tmp_path, "GITHUB_STATE")[PROFILE_BEFORE])["sections"]
+
+
+@pytest.mark.parametrize("value", ["old/secret", 'o"l\\d', "caf\xe9-1", "a\tb1"])
+def test_the_state_that_the_runner_may_show_has_no_secret_of_a_replaced_profile(tmp_path, value):
+    environ = runner_files(tmp_path, *FILES) | {"HOME": str(tmp_path), "AWS_SECRET_ACCESS_KEY": f"env-{value}"}
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text(f"[dev]\naws_secret_access_key: {value}\n# old {value}\n")
+    masked: list[Secret] = []
+    given = exports(environ, aws_profile="dev", overwrite_aws_profile="true", output_env_credentials="true")
+
+    export.write(given, "eu-west-1", environ, masked.append)
+
+    shown = (tmp_path / "GITHUB_STATE").read_text()
+    assert len(masked) == len(set(masked))
+    for mask in sorted(masked, key=lambda mask: len(mask.reveal()), reverse=True):
+        shown = shown.replace(mask.reveal(), "***")
+    assert value not in shown
+    assert json.dumps(value)[1:-1] not in shown
+
+
+def test_all_masks_come_before_the_state(tmp_path):
+    environ = runner_files(tmp_path, *FILES) | {"HOME": str(tmp_path)}
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text("[dev]\naws_secret_access_key: old-secret\n")
+    states: list[str] = []
+
+    export.write(
+        exports(environ, aws_profile="dev", overwrite_aws_profile="true"),
+        "eu-west-1",
+        environ,
+        lambda _: states.append((tmp_path / "GITHUB_STATE").read_text()),
+    )
+
+    assert set(states) == {"BEFORE=1\n"}
+
+
+def test_a_profile_in_the_runners_own_file_is_refused_and_the_file_is_as_it_was(tmp_path):
+    environ = runner_files(tmp_path, *FILES) | {"HOME": str(tmp_path)}
+
+    with pytest.raises(Failure, match="is the runner's own file GITHUB_ENV"):
+        exports(environ | {"AWS_SHARED_CREDENTIALS_FILE": environ["GITHUB_ENV"]}, aws_profile="dev")
+
+    assert (tmp_path / "GITHUB_ENV").read_text() == "BEFORE=1\n"

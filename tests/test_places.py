@@ -5,7 +5,7 @@ import pytest
 
 from py_aws_oidc.aws.profiles import Places
 from py_aws_oidc.failure import Failure
-from py_aws_oidc.places import locate, possible
+from py_aws_oidc.places import check, locate
 
 
 def environ(**variables: str) -> dict[str, str]:
@@ -131,13 +131,61 @@ def test_a_link_into_the_workspace_is_the_workspace(tmp_path):
         locate(variables)
 
 
-def test_a_profile_can_have_been_written_under_home_or_where_the_variables_say():
-    given = {"HOME": "/h", "AWS_CONFIG_FILE": "/x/config", "AWS_SHARED_CREDENTIALS_FILE": "relative"}
+@pytest.mark.parametrize("variable", ["GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_PATH"])
+@pytest.mark.parametrize("name", ["commands", "hard", "link", "folder/commands"])
+def test_a_file_of_the_runner_itself_is_refused(tmp_path, variable, name):
+    commands = tmp_path / "commands"
+    commands.touch()
+    (tmp_path / "hard").hardlink_to(commands)
+    (tmp_path / "link").symlink_to(commands)
+    (tmp_path / "folder").symlink_to(tmp_path)
+    variables = {"HOME": "/home/me", variable: str(commands), "AWS_CONFIG_FILE": str(tmp_path / name)}
 
-    assert possible(given) == {Path("/h/.aws/credentials"), Path("/h/.aws/config"), Path("/x/config")}
+    with pytest.raises(Failure, match=f"is the runner's own file {variable}"):
+        locate(variables)
 
 
-def test_a_profile_cannot_have_been_written_to_the_workspace():
-    given = {"HOME": "/h", "AWS_CONFIG_FILE": "/w/setup.cfg", "GITHUB_WORKSPACE": "/w"}
+def test_a_file_of_the_runner_that_is_not_there_is_refused_by_its_name():
+    with pytest.raises(Failure, match="is the runner's own file GITHUB_ENV"):
+        locate({"HOME": "/home/me", "GITHUB_ENV": "/nowhere//x", "AWS_CONFIG_FILE": "/nowhere/x"})
 
-    assert Path("/w/setup.cfg") not in possible(given)
+
+def test_the_usual_file_is_refused_too_if_it_is_the_runners_own(tmp_path):
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / "env").touch()
+    (tmp_path / ".aws" / "config").hardlink_to(tmp_path / "env")
+
+    with pytest.raises(Failure, match="is the runner's own file GITHUB_ENV"):
+        locate({"HOME": str(tmp_path), "GITHUB_ENV": str(tmp_path / "env")})
+
+
+def test_a_mount_that_leads_elsewhere_by_a_link_is_refused(monkeypatch):
+    monkeypatch.setattr(os.path, "realpath", lambda path: str(path).replace("/github/home/link", "/victim"))
+
+    with pytest.raises(Failure, match="this action's container cannot see"):
+        locate(environ(AWS_CONFIG_FILE="/github/home/link/config"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/github/home/.aws/credentials", "/github/home/.aws/config", "/github/home/x", "/github/runner_temp/a/b"],
+)
+def test_post_accepts_what_main_accepted_whatever_the_variables_are_now(path):
+    check(path, environ(AWS_CONFIG_FILE="/elsewhere", AWS_SHARED_CREDENTIALS_FILE=""))
+
+
+@pytest.mark.parametrize(
+    "path", ["/victim", "/github/workspace/x", "/github/file_commands/x", "/github/home/../../etc/x", "x", "/a/$B"]
+)
+def test_post_accepts_no_path_that_main_would_not(path):
+    with pytest.raises(Failure):
+        check(path, environ(AWS_CONFIG_FILE=path))
+
+
+def test_post_accepts_the_usual_files_of_any_home():
+    check("/home/a$b/.aws/config", {"HOME": "/home/a$b"})
+
+
+@pytest.mark.parametrize("home", [{}, {"HOME": ""}, {"HOME": "relative"}])
+def test_without_a_home_post_accepts_what_is_a_plain_path(home):
+    check("/home/me/.aws/config", home)

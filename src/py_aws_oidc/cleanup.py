@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from py_aws_oidc import places
 from py_aws_oidc.aws import profiles
-from py_aws_oidc.export import PROFILE_BEFORE, VARIABLES, VARIABLES_BEFORE
+from py_aws_oidc.export import NOTHING, PROFILE_BEFORE, VARIABLES, VARIABLES_BEFORE
+from py_aws_oidc.failure import Failure
 from py_aws_oidc.github.commands import Log
 from py_aws_oidc.github.files import AllOrNothing, CommandFile, owner
 from py_aws_oidc.interrupts import uninterrupted
@@ -23,11 +24,11 @@ def run(environ: Mapping[str, str], log: Log) -> None:
     cannot be written.
     """
     if environ.get("AWS_SKIP_CLEANUP_STEP") == "true":
-        log.info("AWS_SKIP_CLEANUP_STEP is true: the AWS variables stay as they are.")
+        log.info("AWS_SKIP_CLEANUP_STEP is true: the AWS variables and profiles stay as they are.")
         return
     before = _variables(environ.get(f"STATE_{VARIABLES_BEFORE}", ""))
-    undo = environ.get(f"STATE_{PROFILE_BEFORE}", "")
-    if not before and not undo:
+    undo = environ.get(f"STATE_{PROFILE_BEFORE}") or NOTHING
+    if not before and undo == NOTHING:
         # A step that failed has left nothing to put back.
         log.info("This step changed no AWS variables, so there is nothing to put back.")
     try:
@@ -52,14 +53,20 @@ def _variables_back(before: Mapping[str, str], environ: Mapping[str, str], log: 
 
 
 def _profile_back(undo: str, environ: Mapping[str, str], log: Log) -> None:
-    if not undo:
+    if undo == NOTHING:
         return
 
     def warn(text: str) -> None:
         log.warning(text, title="Profile left behind")
 
-    # Any step may have set the variable that stands for a state; it names no file but those of profiles.
-    for profile in profiles.put_back(undo, owner(environ), only=places.possible(environ), warn=warn):
+    def check(path: str) -> None:
+        # Any step may have set the variable that stands for a state, and the variables that name the files.
+        try:
+            places.check(path, environ)
+        except Failure as failure:
+            raise ValueError(failure.why.removesuffix(".")) from None
+
+    for profile in profiles.put_back(undo, owner(environ), check=check, warn=warn):
         log.info(f"Took away the profile {profile}, or made it what it was before.")
 
 
@@ -70,7 +77,7 @@ def _variables(state: str) -> dict[str, str]:
         return {}
     if not isinstance(before, dict):
         return {}
-    # A step that failed left no state, and any step may have set the variable that stands for it.
+    # The state may be planted: a step that failed left none, and any other step may have set this variable.
     return {name: value for name, value in before.items() if name in VARIABLES and _is_of_an_environment(value)}
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 VARIABLES_BEFORE = "variables_before"
 PROFILE_BEFORE = "profile_before"
+# A state that says so: without one, post would get what another step wrote to GITHUB_ENV under the state's name.
+NOTHING = "{}"
 REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
 FILES = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -87,7 +89,7 @@ def exports(session: Session, inputs: Inputs, before: Mapping[str, str]) -> Expo
         environment=environment,
         outputs=_outputs(session, keys if inputs.output_credentials and session.is_new else {}),
         # One state for all, so that post finds all of them or none.
-        state={VARIABLES_BEFORE: Secret(json.dumps(was))} if was else {},
+        state={VARIABLES_BEFORE: Secret(json.dumps(was))},
         profile=profile,
         kept_secrets=tuple(Secret(was[name]) for name in KEYS if was.get(name)),
     )
@@ -113,12 +115,12 @@ def write(given: Exports, region: str, environ: Mapping[str, str], mask: Callabl
         edit = waiting.enter_context(_profile(given.profile, region, environ))
         # Another step may have kept us waiting until here; from here on nothing may come in between.
         with uninterrupted(), waiting.pop_all(), AllOrNothing(filter(None, (state, outputs, environment))) as files:
-            undo = {PROFILE_BEFORE: Secret(edit.undo)} if edit else {}
             # With step debugging on, the runner shows the state that it saves.
             for secret in given.kept_secrets + (edit.kept_secrets if edit else ()):
-                mask(secret)
-            if state and (given.state or undo):
-                files.append(state, {**given.state, **undo})
+                for form in _forms(secret):
+                    mask(form)
+            if state:
+                files.append(state, {**given.state, PROFILE_BEFORE: Secret(edit.undo if edit else NOTHING)})
             if edit:
                 edit.write()
             files.append(outputs, given.outputs)
@@ -136,6 +138,13 @@ def _profile(profile: Profile | None, region: str, environ: Mapping[str, str]) -
     with profiles.editing(profile.places, owner(environ)) as edit:
         edit.add(profile.name, profile.settings, region, overwrite=profile.overwrite)
         yield edit
+
+
+def _forms(secret: Secret) -> Iterator[Secret]:
+    """A secret as it is, and as the state's JSON spells it."""
+    yield secret
+    if (spelled := json.dumps(secret.reveal())[1:-1]) != secret.reveal():
+        yield Secret(spelled)
 
 
 def without_unset(environ: Mapping[str, str], inputs: Inputs) -> Mapping[str, str]:

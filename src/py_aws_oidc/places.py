@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from py_aws_oidc.aws.profiles import Places
@@ -16,6 +17,15 @@ from py_aws_oidc.failure import Failure
 # HOME of a container action on GitHub's runner, and the folder of all its mounts (Runner.Worker,
 # ContainerActionHandler).
 _CONTAINER_HOME, _MOUNTS = "/github/home", "/github/"
+# What the runner hands to a step by file ("Workflow commands", "Variables reference").
+_RUNNERS_FILES = (
+    "GITHUB_ENV",
+    "GITHUB_OUTPUT",
+    "GITHUB_STATE",
+    "GITHUB_PATH",
+    "GITHUB_STEP_SUMMARY",
+    "GITHUB_EVENT_PATH",
+)
 # Runners whose container actions have a home of their own, which is lost with the container.
 _ACT = ("ACT", "GITEA_ACTIONS", "FORGEJO_ACTIONS")
 
@@ -38,22 +48,27 @@ def locate(environ: Mapping[str, str]) -> Places:
 
     def place(variable: str, name: str) -> Path:
         if environ.get(variable, "").strip():
-            return _given_place(variable, environ)
+            return _given_place(variable, environ[variable], environ)
         if host_home:
             announced[variable] = str(host_home / ".aws" / name)
-        return _refuse_workspace(_plain(home) / ".aws" / name, environ)
+        return _refuse_reserved(_plain(home) / ".aws" / name, environ)
 
     credentials = place("AWS_SHARED_CREDENTIALS_FILE", "credentials")
     config = place("AWS_CONFIG_FILE", "config")
     return Places(credentials, config, announced, _remarks(environ, host_home))
 
 
-def possible(environ: Mapping[str, str]) -> set[Path]:
-    """The files that a profile can have been written to by an earlier step of the job, for whoever takes it back."""
-    home = {_plain(environ.get("HOME", "")) / ".aws" / name for name in ("credentials", "config")}
-    given = (environ.get(variable, "").strip() for variable in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"))
-    named = {_plain(path) for path in given if path.startswith("/")}
-    return {path for path in home | named if not _is_under(path, environ.get("GITHUB_WORKSPACE", ""))}
+def check(path: str, environ: Mapping[str, str]) -> None:
+    """Raise Failure if `locate` would not accept a path, whatever the variables of AWS are now.
+
+    HOME, RUNNER_TEMP and the variables that begin with GITHUB_ are the runner's: no step of a job can change them for
+    a container action.
+    """
+    home = environ.get("HOME", "")
+    if home.startswith("/") and Path(path) in (_plain(home) / ".aws" / name for name in ("credentials", "config")):
+        _refuse_reserved(Path(path), environ)
+    else:
+        _given_place("The state of this step", path, environ)
 
 
 def _host_home(environ: Mapping[str, str]) -> Path | None:
@@ -64,44 +79,63 @@ def _host_home(environ: Mapping[str, str]) -> Path | None:
     return _plain(workspace).parent / "_temp" / "_github_home"
 
 
-def _given_place(variable: str, environ: Mapping[str, str]) -> Path:
-    given = environ[variable]
+def _given_place(source: str, given: str, environ: Mapping[str, str]) -> Path:
+    """The path of a file that a variable, or the state of the step, names."""
     if not given.startswith("/") or ".." in given.split("/") or "$" in given:
         raise Failure(
-            f"{variable} is not a plain absolute path: {given}.",
+            f"{source} is not a plain absolute path: {given}.",
             why="a path that is relative, begins with ~, or has .. or $ in it may mean another file elsewhere.",
-            fix=f"set {variable} to the absolute path of a file, or leave it unset.",
+            fix=f"set {source} to the absolute path of a file, or leave it unset.",
         )
-    path = _refuse_workspace(_plain(given), environ)
+    path = _refuse_reserved(_plain(given), environ)
     # An older runner mounts no temporary folder, and has its host path in RUNNER_TEMP.
-    mounts = [folder for folder in (environ["HOME"], environ.get("RUNNER_TEMP", "")) if folder.startswith(_MOUNTS)]
-    if environ["HOME"] == _CONTAINER_HOME and not any(_is_under(path, mount) for mount in mounts):
+    home, temp = environ.get("HOME", ""), environ.get("RUNNER_TEMP", "")
+    mounts = [folder for folder in (home, temp) if folder.startswith(_MOUNTS)]
+    if home == _CONTAINER_HOME and not any(_real(mount) in _real(path).parents for mount in mounts):
         raise Failure(
-            f"{variable} names {path}, a file of the host that this action's container cannot see.",
+            f"{source} names {path}, a file of the host that this action's container cannot see.",
             why="a container action sees only the folders that the runner mounts, and whatever it makes elsewhere is "
             "lost with the container.",
-            fix=f"leave {variable} unset: the file is then made in the HOME that the job's containers share, and later "
+            fix=f"leave {source} unset: the file is then made in the HOME that the job's containers share, and later "
             "steps are told where that is on the host. Or set it to a path under ${{ runner.temp }}.",
         )
     return path
 
 
-def _refuse_workspace(path: Path, environ: Mapping[str, str]) -> Path:
+def _refuse_reserved(path: Path, environ: Mapping[str, str]) -> Path:
+    """The path, unless it is in the workspace or is one of the runner's own files for this step."""
     if _is_under(path, environ.get("GITHUB_WORKSPACE", "")):
         raise Failure(
             f"{path} is in the workspace, where no credentials should be.",
             why="files of the workspace end up in artifacts, caches, images and commits.",
             fix="let AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name files elsewhere, or leave them unset.",
         )
+    for variable in _RUNNERS_FILES:
+        if _is_same(path, environ.get(variable, "")):
+            raise Failure(
+                f"{path} is the runner's own file {variable}, which cannot hold a profile.",
+                why=f"the runner reads {variable} after the step, and a profile in it would be an error.",
+                fix="let AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name other files, or leave them unset.",
+            )
     return path
 
 
 def _is_under(path: Path, folder: str) -> bool:
-    if not folder.startswith("/"):
+    """Whether the path is in the folder, by name or by where the links on the way lead."""
+    return folder.startswith("/") and (_plain(folder) in path.parents or _real(folder) in _real(path).parents)
+
+
+def _is_same(path: Path, other: str) -> bool:
+    """Whether both are one file: by where links lead, and by what the system says, which knows of mounts."""
+    if not other.startswith("/"):
         return False
-    # By name, and by where the links on the way lead.
-    real = Path(os.path.realpath(path))
-    return _plain(folder) in path.parents or Path(os.path.realpath(folder)) in real.parents
+    with suppress(OSError):
+        return path.samefile(other)
+    return _real(path) == _real(other)
+
+
+def _real(path: str | Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _plain(path: str) -> Path:
