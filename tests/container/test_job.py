@@ -1,5 +1,6 @@
 """The image in a job: the runner's own `docker run` line, its five kinds of job, and the steps after it."""
 
+import hashlib
 import json
 import os
 import re
@@ -407,6 +408,100 @@ def test_two_profiles_stand_side_by_side_and_go_one_by_one(place):
     assert any("Took away the profile two" in line for line in second.log)
     assert any("Took away the profile one" in line for line in first.log)
     assert run.leftovers == ()
+
+
+@pytest.mark.parametrize("path", ["", "/elsewhere", "relative", "{home}/other"])
+@pytest.mark.parametrize("mode", [Mode.HOST, Mode.OLD_RUNNER], ids=lambda mode: mode.name)
+def test_a_profile_goes_also_when_a_later_step_changes_the_variables_that_name_its_files(place, mode, path):
+    with place.job(mode=mode) as run:
+        home = run.layout.temp / "_github_home"
+        place.step(run, aws_profile="deploy")
+        for variable in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+            run.host(["sh", "-c", f'echo "{variable}={path.format(home=home)}" >> "$GITHUB_ENV"'])
+        (post,) = run.post()
+
+        assert not (home / ".aws").exists()
+
+    assert post.outcome == "success"
+    assert post.annotations == ()
+
+
+def test_a_profile_in_the_runners_temporary_folder_goes_when_its_variables_are_blanked(place):
+    with place.job() as run:
+        files = {
+            name: str(run.layout.temp / "aws" / name) for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
+        }
+        for name, file in files.items():
+            run.host(["sh", "-c", f'echo "{name}={file}" >> "$GITHUB_ENV"'])
+        step = place.step(run, aws_profile="deploy")
+        written = sorted(path.name for path in (run.layout.temp / "aws").iterdir())
+        for name in files:
+            run.host(["sh", "-c", f'echo "{name}=" >> "$GITHUB_ENV"'])
+        (post,) = run.post()
+
+        assert not (run.layout.temp / "aws").exists()
+
+    assert step.outcome == "success"
+    assert written == sorted(files)
+    assert post.annotations == ()
+
+
+def plant(run: JobRun, file: str) -> None:
+    """Let a step write a state for post to GITHUB_ENV, which removes the section [a] of a file."""
+    section = {"file": file, "made": True, "profile": "a", "section": "a", "before": None, "joint": ""}
+    found = hashlib.sha256(b"[a]\nb = c").hexdigest()
+    state = json.dumps({"sections": [section | {"fingerprint": found}], "folders": []})
+    run.host(["sh", "-c", f"echo 'STATE_profile_before={state}' >> \"$GITHUB_ENV\""])
+
+
+def test_a_state_that_another_step_plants_does_not_count_for_a_step_that_succeeded(place):
+    with place.job() as run:
+        file = run.layout.temp / "_github_home" / "x"
+        run.host(["sh", "-c", f"printf '[a]\\nb = c\\n' > {file}"])
+        place.step(run)
+        plant(run, "/github/home/x")
+        (post,) = run.post()
+
+        assert file.read_text() == "[a]\nb = c\n"
+
+    assert post.outcome == "success"
+
+
+@pytest.mark.parametrize("path", ["/github/workspace/x", "/github/home/../workspace/x", "/github/home/link/x"])
+def test_a_state_that_another_step_plants_reaches_no_file_of_the_workspace(place, path):
+    with place.job(mode=Mode.NO_ID_TOKEN) as run:
+        file = run.layout.workspace / "x"
+        run.host(["sh", "-c", f"printf '[a]\\nb = c\\n' > {file}"])
+        run.host(["ln", "-s", "/github/workspace", str(run.layout.temp / "_github_home" / "link")])
+        failed = place.step(run)
+        plant(run, path)
+        (post,) = run.post()
+
+        assert file.read_text() == "[a]\nb = c\n"
+
+    assert failed.outcome == "failure"
+    assert path in post.annotations[0].message
+
+
+def test_step_debug_shows_no_secret_of_a_profile_that_is_replaced(place):
+    credentials = (
+        "[dev]\naws_access_key_id: OLDKEY0123456789\nAWS_SECRET_ACCESS_KEY = old/s3cret\n# was old-c0mment\n"
+    )
+    config = "[profile dev]\ncredential_process = x --token old-t0ken\nregion = eu-west-1\n"
+    with place.job(step_debug=True) as run:
+        folder = run.layout.temp / "_github_home" / ".aws"
+        run.host(["mkdir", str(folder)])
+        for name, text in (("credentials", credentials), ("config", config)):
+            run.host(["sh", "-c", f"printf '%s' \"$TEXT\" > {folder / name}"], env={"TEXT": text})
+        step = place.step(run, aws_profile="dev", overwrite_aws_profile=True)
+        run.post()
+
+        assert ((folder / "credentials").read_text(), (folder / "config").read_text()) == (credentials, config)
+
+    (state,) = [line for line in step.log if "Save intra-action state profile_before" in line]
+    assert "eu-west-1" in state
+    for secret in ("OLDKEY0123456789", "old/s3cret", "old-c0mment", "old-t0ken"):
+        assert not any(secret in line for line in step.log)
 
 
 def test_a_profile_that_is_there_already_is_refused_and_stays(place):

@@ -92,6 +92,8 @@ class Step:
     def finish(self) -> StepResult:
         """Read the files, whatever became of the process, and hand on what they ask for."""
         effects = self.files.collect(self.log)
+        for name, value in effects.state.items():
+            self.log.debug(f"Save intra-action state {name} = {value}")
         outcome = self._outcome()
         env = self._processor.env | effects.env
         self.job.env |= env

@@ -342,6 +342,11 @@ class TestPost:
         assert main.state == {"Key": "1"}
         assert (seen["STATE_Key"], seen["INPUT_REGION"], seen["R"]) == ("1", "late", "late")
 
+    def test_step_debug_shows_the_state_that_is_saved(self, start_job: Start, write_action: Write) -> None:
+        result = start_job(step_debug=True).uses(write_action(), **sh('echo Key=1 >> "$GITHUB_STATE"'))
+
+        assert "##[debug]Save intra-action state Key = 1" in result.log
+
     def test_post_shows_one_line_for_a_header(self, start_job: Start, write_action: Write) -> None:
         run = start_job(env={"A": "1"})
         run.uses(write_action(INPUTS), **sh("true"))
