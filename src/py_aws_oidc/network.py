@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
@@ -35,6 +35,18 @@ _HOPELESS = (
     "Tunnel connection failed: 4",
 )
 _NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
+# Why OpenSSL refuses a certificate: X509_V_ERR_ in its x509_vfy.h.
+_NOT_YET_VALID, _EXPIRED = 9, 10
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
+_OTHER_HOST = frozenset({62, 64})
+
+
+@dataclass(frozen=True)
+class Distrust:
+    """Why a certificate is not trusted, and what to do about that."""
+
+    why: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,49 @@ class Network:
             ) from None
         return {"http": proxy, "https": proxy}
 
+    def distrust(self, error: Exception, host: str) -> Distrust | None:
+        """Why the certificate was refused, if that ended the call to this host; None for any other error."""
+        import ssl
+
+        from urllib3.exceptions import ProxyError
+        from urllib3.util.ssl_match_hostname import CertificateError
+
+        below = tuple(causes(error))
+        # botocore has urllib3 compare the names, requests has OpenSSL do it.
+        names_differ = any(isinstance(each, CertificateError) for each in below)
+        refused = next((each for each in below if isinstance(each, ssl.SSLCertVerificationError)), None)
+        if not refused and not names_differ:
+            return None
+        whose = "the proxy" if any(isinstance(each, ProxyError) for each in below) else host
+        code, message = (refused.verify_code, refused.verify_message) if refused else (0, "")
+        if names_differ or code in _OTHER_HOST:
+            return Distrust(
+                f"the certificate that {whose} presented is for another host.",
+                "check the URL, the proxy and the name resolution of the runner: another server may answer in the "
+                "place of this one, and may read what is sent. Do not trust its certificate.",
+            )
+        if code == _EXPIRED:
+            return Distrust(
+                f"the certificate of {whose}, or of an authority that signed it, has expired.",
+                "check the runner's clock. If it is right, the owner of the server must renew the certificate.",
+            )
+        if code == _NOT_YET_VALID:
+            return Distrust(
+                f"the certificate of {whose}, or of an authority that signed it, is not valid yet.",
+                "check the runner's clock. If it is right, the owner of the server must replace the certificate.",
+            )
+        if code in _UNKNOWN_AUTHORITY:
+            return Distrust(
+                f"the certificate of {whose} is signed by none of {self.verified_by} ({message}).",
+                "if a proxy or an endpoint of your own has a certificate of your own authority, put the authority's "
+                "certificate into a file in the workspace and name it in AWS_CA_BUNDLE. Otherwise another server may "
+                "answer in the place of this one: do not trust its certificate.",
+            )
+        return Distrust(
+            f"OpenSSL refused the certificate of {whose}: {message}.",
+            "the owner of the server must replace the certificate.",
+        )
+
     @property
     def verified_by(self) -> str:
         """Which certificates are trusted, for a message."""
@@ -94,6 +149,21 @@ class Network:
     def verify(self) -> str | bool:
         """The `verify` of requests and boto3: a file, or True for the certificates that they bring."""
         return self.certificates or True
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and those below it: requests and urllib3 keep them in `args` and `reason`, botocore in `kwargs`."""
+    yield error
+    for below in (*error.args, getattr(error, "reason", None), getattr(error, "kwargs", {}).get("error")):
+        if isinstance(below, BaseException):
+            yield from causes(below)
+
+
+def is_too_large(error: Exception) -> bool:
+    """Whether the call ended since its answer has no end, or more bytes than are read."""
+    from py_aws_oidc.answers import AnswerTooLargeError
+
+    return any(isinstance(each, AnswerTooLargeError) for each in causes(error))
 
 
 def is_hopeless(error: Exception) -> bool:

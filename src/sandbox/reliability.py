@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from werkzeug.serving import make_server
 
+from py_aws_oidc.answers import MOST_BYTES
 from py_aws_oidc.aws.errors import CODES, STATUSES
 from py_aws_oidc.failure import Kind
 from py_aws_oidc.github.idtoken import _STATUS as ID_TOKEN_STATUSES
@@ -109,6 +110,7 @@ _ANYWHERE = (
     *(_status(status, Kind.PASSES) for status in (500, 502, 503, 504)),
     Trouble("a web page with HTTP 200", Kind.PASSES, Fault(body=_PAGE, content_type="text/html")),
     Trouble("a web page with HTTP 500", Kind.PASSES, Fault(status=500, body=_PAGE, content_type="text/html")),
+    Trouble("an answer of more than 1 MiB", Kind.NEVER, Fault(body=b" " * MOST_BYTES)),
     Trouble(
         "a redirect to another host",
         Kind.NEVER,

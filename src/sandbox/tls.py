@@ -40,14 +40,23 @@ class Authority:
         )
         self.bundle.write_bytes(certificate.public_bytes(Encoding.PEM))
 
-    def context(self, *names: str) -> ssl.SSLContext:
-        """A server's side of TLS, with a new certificate for these hosts: names or addresses."""
+    def context(
+        self,
+        *names: str,
+        begins: timedelta = timedelta(hours=-1),
+        ends: timedelta = timedelta(days=1),
+        purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+    ) -> ssl.SSLContext:
+        """A server's side of TLS, with a new certificate for these hosts: names or addresses.
+
+        It is valid from `begins` to `ends`, as seen from now.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         issued_by = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
-            _certificate(_name("sandbox"), self._name, key.public_key())
+            _certificate(_name("sandbox"), self._name, key.public_key(), begins, ends)
             .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
             .add_extension(issued_by, critical=False)
             .sign(self._key, SHA256())
         )
@@ -111,7 +120,13 @@ _SIGNS_CERTIFICATES = x509.KeyUsage(
 )
 
 
-def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _certificate(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    begins: timedelta = timedelta(hours=-1),
+    ends: timedelta = timedelta(days=1),
+) -> x509.CertificateBuilder:
     """What RFC 5280 wants in every certificate, and OpenSSL's strict mode with it."""
     now = datetime.now(UTC)
     return (
@@ -120,8 +135,8 @@ def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePub
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now + begins)
+        .not_valid_after(now + ends)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

@@ -160,17 +160,6 @@ def test_a_call_to_a_region_that_cannot_be_is_told_at_once():
     assert caught.value.kind is sts.Kind.NEVER
 
 
-def test_a_certificate_that_is_not_trusted_is_told_with_whom_we_trust(tmp_path):
-    with SecureWorld(tmp_path) as world:
-        endpoint = sts.Endpoint.read({}, "eu-west-1", world.secure_aws_url, Network())
-
-        with pytest.raises(sts.Failure, match="its certificate is not trusted") as caught:
-            sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
-
-    assert "signed by none of the certificates of certifi" in caught.value.why
-    assert caught.value.kind is sts.Kind.NEVER
-
-
 def test_a_certificate_of_an_authority_that_is_named_is_trusted(tmp_path):
     with SecureWorld(tmp_path, "localhost") as world:
         network = Network(certificates=str(world.bundle))

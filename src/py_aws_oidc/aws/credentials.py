@@ -56,8 +56,10 @@ def of_the_environment(environ: Mapping[str, str], region: str, network: Network
         from botocore.config import Config
         from botocore.exceptions import ClientError, ConfigParseError, ProfileNotFound
 
+        from py_aws_oidc import answers
+
         try:
-            with time_limit(WHOLE_CALL_SECONDS, too_slow):
+            with time_limit(WHOLE_CALL_SECONDS, too_slow), answers.limited():
                 session = botocore.session.Session()
                 config = Config(
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,

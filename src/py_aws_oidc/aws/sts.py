@@ -28,6 +28,7 @@ from py_aws_oidc.network import (
     WHOLE_CALL_SECONDS,
     Network,
     is_hopeless,
+    is_too_large,
     refused_by_proxy,
 )
 from py_aws_oidc.retry import seconds
@@ -186,6 +187,8 @@ def _session(answer: Mapping[str, Any], now: datetime) -> Session:
 def _call(service: Service, operation: str, **parameters: object) -> Mapping[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from py_aws_oidc import answers
+
     seen: list[tuple[int, str]] = []
 
     def see(response_dict: Mapping[str, Any], **_: object) -> None:
@@ -200,7 +203,7 @@ def _call(service: Service, operation: str, **parameters: object) -> Mapping[str
     # An answer that cannot be parsed has a status all the same, and botocore tells it only here.
     client.meta.events.register("before-parse.sts", see)
     try:
-        with time_limit(WHOLE_CALL_SECONDS, too_slow):
+        with time_limit(WHOLE_CALL_SECONDS, too_slow), answers.limited():
             answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
     except ClientError as error:
         raise _refused(error, *seen[-1]) from None
@@ -305,12 +308,11 @@ def _unreachable(endpoint: Endpoint, error: Exception, *, is_hopeless: bool = Fa
     said = getattr(error, "kwargs", {})
     where = endpoint.url or said.get("endpoint_url") or f"STS in {endpoint.region}"
     unknown = ", as the name cannot be resolved" if "Failed to resolve" in str(said.get("error")) else ""
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if is_too_large(error):
+        return _not_an_answer(f"the answer of {where} has more than 1 MiB, and the rest was not read")
+    if distrust := endpoint.network.distrust(error, where):
         return Failure(
-            "AWS STS was not called, since its certificate is not trusted.",
-            why=f"the certificate of {where} is signed by none of {endpoint.network.verified_by}.",
-            fix="if a proxy or an endpoint of your own has a certificate of your own authority, put the authority's "
-            "certificate into a file in the workspace and name it in AWS_CA_BUNDLE.",
+            "AWS STS was not called, since its certificate is not trusted.", why=distrust.why, fix=distrust.fix
         )
     return Failure(
         "AWS STS could not be reached.",

@@ -25,6 +25,7 @@ from py_aws_oidc.network import (
     is_hopeless,
     is_loopback,
     is_private,
+    is_too_large,
     refused_by_proxy,
 )
 from py_aws_oidc.retry import seconds
@@ -96,11 +97,14 @@ def fetch(
     `meanwhile` begins what can go on while the runner answers.
     """
     import requests
+    from urllib3.exceptions import HTTPError
+
+    from py_aws_oidc import answers
 
     too_slow = _unreachable(request.url, TimeoutError(), network)
     meanwhile()
     try:
-        with time_limit(WHOLE_CALL_SECONDS, too_slow), requests.Session() as session:
+        with time_limit(WHOLE_CALL_SECONDS, too_slow), answers.limited(), requests.Session() as session:
             session.trust_env = False  # else a netrc file would replace the bearer token
             answer = session.get(
                 request.url,
@@ -109,6 +113,7 @@ def fetch(
                 headers={
                     "Authorization": f"Bearer {request.token.reveal()}",
                     "Accept": "application/json",
+                    "Accept-Encoding": "identity",
                     "User-Agent": f"py-aws-oidc/{__version__}",
                 },
                 timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
@@ -116,11 +121,14 @@ def fetch(
                 allow_redirects=False,
                 proxies=network.proxies_for(request.url),
                 verify=network.verify,
+                # requests would unpack the body, and a compressed one can be a thousand times larger than it seems.
+                stream=True,
             )
-    except (requests.RequestException, ValueError) as error:
+            body = b"".join(answer.raw.stream(decode_content=False))
+    except (requests.RequestException, HTTPError, ValueError) as error:
         # A ValueError is a URL, a header or a host name that cannot be sent at all.
         raise _unreachable(request.url, error, network) from None
-    return _value(answer.status_code, answer.content, answer.headers.get("Retry-After", ""))
+    return _value(answer.status_code, body, answer.headers)
 
 
 def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
@@ -175,7 +183,7 @@ def claims_of(token: Secret) -> Mapping[str, Any]:
 _TRY_AGAIN = "run the job again; if it keeps failing, look at https://www.githubstatus.com."
 
 
-def _value(status: int, body: bytes, retry_after: str) -> Secret:
+def _value(status: int, body: bytes, headers: Mapping[str, str]) -> Secret:
     if status != 200:  # noqa: PLR2004 - OK, the only good answer
         why, kind = _STATUS.get(status, _OTHER_STATUS)
         raise Failure(
@@ -183,8 +191,10 @@ def _value(status: int, body: bytes, retry_after: str) -> Secret:
             why=why,
             fix=_TRY_AGAIN,
             kind=kind,
-            retry_after=seconds(retry_after),
+            retry_after=seconds(headers.get("Retry-After", "")),
         )
+    if headers.get("Content-Encoding", "identity") != "identity":
+        raise _not_a_token("it is compressed, although the request asked for plain text", Kind.NEVER)
     import json
 
     try:
@@ -192,13 +202,17 @@ def _value(status: int, body: bytes, retry_after: str) -> Secret:
     except (ValueError, TypeError, KeyError, RecursionError):
         value = None
     if not isinstance(value, str) or not value.strip():
-        raise Failure(
-            "The runner's answer to the request for an ID token holds no token.",
-            why=f"{len(body)} bytes came, but no JSON object with a text named `value`.",
-            fix=_TRY_AGAIN,
-            kind=Kind.PASSES,
-        )
+        raise _not_a_token(f"{len(body)} bytes came, but no JSON object with a text named `value`", Kind.PASSES)
     return Secret(value.strip())
+
+
+def _not_a_token(why: str, kind: Kind) -> Failure:
+    return Failure(
+        "The runner's answer to the request for an ID token holds no token.",
+        why=f"{why}.",
+        fix=f"check what answers at this address, also a proxy on the way; {_TRY_AGAIN}",
+        kind=kind,
+    )
 
 
 _MOVED = ("it wants the request sent to another address, and the request's secret goes nowhere else.", Kind.NEVER)
@@ -233,12 +247,19 @@ def _moment(exp: float) -> str:
 
 
 def _unreachable(url: str, error: Exception, network: Network) -> Failure:
+    host = host_of(url)
+    if is_too_large(error):
+        return _not_a_token(f"the answer of {host} has more than 1 MiB, and the rest was not read", Kind.NEVER)
+    if distrust := network.distrust(error, host):
+        return Failure(
+            "The ID token was not requested, since the certificate is not trusted.",
+            why=distrust.why,
+            fix=distrust.fix,
+        )
     # The exception's own text repeats the whole URL; its name and the host say enough.
-    untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
     return Failure(
         "The runner's service for ID tokens could not be reached.",
-        why=f"the request to {host_of(url)} ended in {type(error).__name__}{refused_by_proxy(error)}"
-        f"{f', as its certificate is signed by none of {network.verified_by}' if untrusted else ''}.",
+        why=f"the request to {host} ended in {type(error).__name__}{refused_by_proxy(error)}.",
         fix="check that the runner reaches this host, also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY), and "
         f"that AWS_CA_BUNDLE, if it is set, has the right certificates; {_TRY_AGAIN}",
         kind=Kind.NEVER if is_hopeless(error) else Kind.PASSES,
