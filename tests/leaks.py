@@ -119,4 +119,5 @@ def _holders(run: Shown) -> Iterator[Path]:
     names = (*_SHARED_FILES, *(() if run.failed else COMMAND_FILES))
     yield from (Path(environ[name]) for name in names if environ.get(name))
     workspace = environ.get("GITHUB_WORKSPACE", "")
-    yield from (Path(workspace, environ[name]) for name in _TOKEN_FILES if environ.get(name))
+    for path in (Path(workspace, environ[name]) for name in _TOKEN_FILES if environ.get(name)):
+        yield from (path, path.resolve())

@@ -3,6 +3,8 @@
 import itertools
 import json
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,12 +12,15 @@ from threading import Event, main_thread
 
 import pytest
 from botocore.exceptions import ClientError
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
 
 from py_aws_oidc.aws import credentials, sts
 from py_aws_oidc.clock import Clock
 from sandbox.faults import Fault
 from sandbox.job import Job
-from sandbox.world import World
+from sandbox.proxy import serving
+from sandbox.world import World, _Quiet
 
 USER = "arn:aws:iam::123456789012:user/ci"
 NO_ID_TOKEN = {"ACTIONS_ID_TOKEN_REQUEST_URL": "", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": ""}
@@ -257,6 +262,182 @@ def test_a_shared_file_in_home_is_a_source(step, tmp_path):
     (tmp_path / ".aws" / "credentials").write_text("\n".join(["[default]", *lines]))
 
     assert step(role_to_assume="", environ={"HOME": str(tmp_path)}).outputs["authenticated-arn"] == USER
+
+
+# --- files of the workspace, which anyone who opens a pull request can write
+
+
+class Listener:
+    """A server that is no service of AWS, and what was sent to it."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.sent: list[str] = []
+
+    def app(self, environ, start_response):
+        request = Request(environ)
+        self.sent.append(request.get_data(as_text=True))
+        return Response(status=403)(environ, start_response)
+
+
+@pytest.fixture
+def listener():
+    found = Listener()
+    server = make_server("127.0.0.1", 0, found.app, request_handler=_Quiet)
+    with serving(server):
+        found.url = f"http://127.0.0.1:{server.port}"
+        yield found
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    return folder
+
+
+PLACES = ["by a variable", "by a relative path", "by a variable in a variable", "by a link", "as HOME", "by .aws"]
+
+
+def config_in(workspace, place: str, text: str, monkeypatch) -> dict[str, str]:
+    """A config file in the workspace, and the variables by which the chain would find it."""
+    home = workspace.parent / "home"
+    home.mkdir()
+    folder = workspace / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(text)
+    (home / "link").symlink_to(folder / "config")
+    environ = {"HOME": str(home), "GITHUB_WORKSPACE": str(workspace), "AWS_EC2_METADATA_DISABLED": "true"}
+    monkeypatch.chdir(workspace)
+    if place == "by .aws":
+        (home / ".aws").symlink_to(folder)
+    return (
+        environ
+        | {
+            "by a variable": {"AWS_CONFIG_FILE": str(folder / "config")},
+            "by a relative path": {"AWS_CONFIG_FILE": ".aws/config"},
+            "by a variable in a variable": {"AWS_CONFIG_FILE": "$HOME/../workspace/.aws/config"},
+            "by a link": {"AWS_CONFIG_FILE": "~/link"},
+            "as HOME": {"HOME": str(workspace)},
+            "by .aws": {},
+        }[place]
+    )
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_profile_in_the_workspace_starts_no_program_and_a_warning_says_so(step, workspace, place, monkeypatch):
+    started = workspace.parent / "started"
+    config = f"[default]\ncredential_process = sh -c 'echo >{started}; exit 1'\n"
+
+    run = step(role_to_assume="", environ=config_in(workspace, place, config, monkeypatch))
+
+    assert run.status == 1
+    assert not started.exists()
+    assert "::warning title=Ignored profiles::" in run.log
+
+
+def test_keys_in_the_workspace_are_not_started_from(step, workspace):
+    lines = [f"{name.lower()} = {value}" for name, value in new_keys(step.world).items() if name.startswith("AWS_")]
+    (workspace / "credentials").write_text("\n".join(["[default]", *lines]))
+    environ = NOWHERE | {
+        "AWS_SHARED_CREDENTIALS_FILE": str(workspace / "credentials"),
+        "GITHUB_WORKSPACE": str(workspace),
+    }
+
+    run = step(role_to_assume="", environ=environ)
+
+    assert run.status == 1
+    assert "::warning title=Ignored profiles::" in run.log
+    assert step.calls == []
+
+
+def test_no_warning_is_shown_where_no_profile_is_ignored(step, workspace):
+    environ = NOWHERE | {"AWS_CONFIG_FILE": str(workspace / "none"), "GITHUB_WORKSPACE": str(workspace)}
+
+    assert "::warning" not in step(role_to_assume="", environ=environ).log
+
+
+@pytest.mark.parametrize("where", ["endpoint_url = {}", "services = s\n[services s]\nsts =\n  endpoint_url = {}"])
+def test_no_profile_sends_a_token_to_another_endpoint(step, tmp_path, listener, where):
+    (tmp_path / "config").write_text(f"[default]\n{where.format(listener.url)}\n")
+    (tmp_path / "token").write_text("x.y.z")
+    environ = NOWHERE | {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_ROLE_ARN": step.role,
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+    }
+
+    assert "ProxyConnectionError" in step.refused(role_chaining="true", environ=environ)
+    assert listener.sent == []
+
+
+@pytest.mark.parametrize("name", ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"])
+def test_a_token_file_of_the_environment_that_leads_elsewhere_is_not_sent(step, workspace, listener, name):
+    (workspace / "token").symlink_to("/proc/self/environ")
+    environ = NOWHERE | {
+        name: str(workspace / "token"),
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": listener.url,
+        "AWS_ROLE_ARN": step.role,
+        "GITHUB_WORKSPACE": str(workspace),
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+    }
+
+    assert f"{name} names {workspace}/token" in step.refused(role_chaining="true", environ=environ)
+    assert listener.sent == []
+
+
+def test_models_of_services_in_home_do_not_replace_those_of_the_sdk(step, tmp_path, listener):
+    """In a process of its own: the SDK decides where HOME is when it is imported."""
+    rules = tmp_path / ".aws" / "models" / "sts" / "2011-06-15" / "endpoint-rule-set-1.json"
+    rules.parent.mkdir(parents=True)
+    rule = {
+        "conditions": [],
+        "type": "endpoint",
+        "endpoint": {"url": listener.url, "properties": {}, "headers": {}},
+    }
+    parameter = {"builtIn": "AWS::Region", "type": "String"}
+    rules.write_text(json.dumps({"version": "1.0", "parameters": {"Region": parameter}, "rules": [rule]}))
+    (tmp_path / "token").write_text("x.y.z")
+    files = {name: tmp_path / name for name in ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE")}
+    for path in files.values():
+        path.write_text("")
+    environ = {name: str(path) for name, path in files.items()} | {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ROLE_ARN": step.role,
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+        "HOME": str(tmp_path),
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "INPUT_AWS-REGION": "us-east-1",
+        "INPUT_ROLE-CHAINING": "true",
+        "INPUT_ROLE-TO-ASSUME": step.role,
+    }
+
+    command = [sys.executable, "-m", "py_aws_oidc"]
+    done = subprocess.run(command, env=environ, capture_output=True, check=False, text=True)
+
+    assert "ProxyConnectionError" in done.stdout
+    assert listener.sent == []
+
+
+@pytest.mark.parametrize("target", ["/proc/self/environ", "/dev/zero", "../secret"])
+def test_a_token_file_that_leads_out_of_its_folder_is_not_sent(step, workspace, target):
+    (workspace.parent / "secret").write_text("hunter2")
+    (workspace / "token").symlink_to(target)
+
+    error = step.refused(web_identity_token_file="token", environ={"GITHUB_WORKSPACE": str(workspace)})
+
+    assert "cannot be read" in error
+    assert step.calls == []
+
+
+def test_a_projected_token_is_exchanged(step, workspace):
+    (workspace / "..2026").mkdir()
+    (workspace / "..2026" / "token").write_text(step.world.issuer.mint(Job(), "sts.amazonaws.com"))
+    (workspace / "..data").symlink_to("..2026")
+    (workspace / "token").symlink_to("..data/token")
+
+    assert step(web_identity_token_file="token", environ={"GITHUB_WORKSPACE": str(workspace)}).status == 0
 
 
 def test_a_blank_variable_is_no_variable(step):

@@ -121,6 +121,15 @@ def test_a_trust_policy_must_be_a_file(step, tmp_path):
     assert "Why: it is not a regular file." in step.refused(trust_policy_file=str(tmp_path))
 
 
+def test_a_trust_policy_that_is_a_device_is_not_waited_for(step, tmp_path):
+    (tmp_path / "trust.json").symlink_to("/dev/zero")
+
+    error = step.refused(environ={"GITHUB_WORKSPACE": str(tmp_path)}, trust_policy_file="trust.json")
+
+    assert "Why: it is not a regular file." in error
+    assert step.calls == []
+
+
 def test_white_space_in_a_trust_policy_does_not_count(step, tmp_path):
     (tmp_path / "trust.json").write_bytes(trusting("x").replace(b" ", b" " * 100))
 

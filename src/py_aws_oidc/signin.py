@@ -19,6 +19,7 @@ from py_aws_oidc.github.context import Context
 from py_aws_oidc.github.idtoken import IdToken
 from py_aws_oidc.inputs import Inputs
 from py_aws_oidc.network import Network
+from py_aws_oidc.paths import read_text
 from py_aws_oidc.plan import Plan, Source
 from py_aws_oidc.reading import RoleName
 from py_aws_oidc.retry import Retry
@@ -71,18 +72,20 @@ class TokenFile:
     """A file in which somebody else keeps a web identity token fresh; its claims are not looked at."""
 
     path: Path
+    workspace: str
     log: Log
 
     def current(self) -> IdToken:
         """What the file holds now."""
         try:
-            text = _text_of(self.path, _LONGEST_TOKEN).strip()
+            text = read_text(self.path, _LONGEST_TOKEN, workspace=self.workspace).strip()
         except ValueError as error:
             raise Failure(
                 f"The web identity token file {self.path} cannot be read.",
                 why=f"{error}.",
                 fix="check the input web-identity-token-file. This action runs in a container, which sees only the "
-                "workspace and HOME of the job: have an earlier step copy the token there.",
+                "workspace and HOME of the job: have an earlier step copy the token there, as a file and not "
+                "as a link.",
             ) from None
         if not text:
             raise Failure(
@@ -167,9 +170,10 @@ class SignIn:
             tokens = IdTokens(request, self.inputs.audience, network, self.retry, self.log, service.make_ahead)
             return lambda: self._exchange(self._role(), tokens, service)
         if plan.source is Source.TOKEN_FILE:
-            path = Path(self.environ.get("GITHUB_WORKSPACE", ""), self.inputs.web_identity_token_file or "")
+            workspace = self.environ.get("GITHUB_WORKSPACE", "")
+            file = TokenFile(Path(workspace, self.inputs.web_identity_token_file or ""), workspace, self.log)
             service = sts.Service(self.endpoint)
-            return lambda: self._exchange(self._role(), TokenFile(path, self.log), service)
+            return lambda: self._exchange(self._role(), file, service)
         source = self._credentials(plan)
         if not self.inputs.role_to_assume:
             return lambda: replace(self._caller_identity(source), is_new=plan.source is Source.KEYS)
@@ -199,7 +203,12 @@ class SignIn:
         return found
 
     def _of_the_environment(self) -> Credentials | None:
-        found = credentials.of_the_environment(self.environ, self.endpoint.region, self.endpoint.network)
+        found = credentials.of_the_environment(
+            self.environ,
+            self.endpoint.region,
+            self.endpoint.network,
+            lambda text: self.log.warning(text, title="Ignored profiles"),
+        )
         for secret in found.secrets() if found else ():
             self.log.mask(secret)
         return found
@@ -324,9 +333,10 @@ def read_policy(inputs: Inputs, environ: Mapping[str, str]) -> PolicyFile | None
     from py_aws_oidc.explain import trust
     from py_aws_oidc.explain.evidence import PolicyFile
 
-    path = Path(environ.get("GITHUB_WORKSPACE", ""), name)
+    workspace = environ.get("GITHUB_WORKSPACE", "")
     try:
-        return PolicyFile(name, trust.read(_text_of(path, trust.MOST_CHARACTERS)))
+        text = read_text(Path(workspace, name), trust.MOST_CHARACTERS, workspace=workspace, leaves_its_folder=True)
+        return PolicyFile(name, trust.read(text))
     except ValueError as error:
         raise Failure(
             f"The trust policy file {name} cannot be used, so nothing was tried.",
@@ -334,22 +344,6 @@ def read_policy(inputs: Inputs, environ: Mapping[str, str]) -> PolicyFile | None
             fix="check the input trust-policy-file: it names a file in the workspace (so a step with actions/checkout "
             "comes first) with the role's trust policy as JSON, as `aws iam get-role` prints it, for instance.",
         ) from None
-
-
-def _text_of(path: Path, most: int) -> str:
-    """What a file holds, if it is a text of so many characters at most; ValueError says in a sentence why not."""
-    try:
-        if path.exists() and not path.is_file():
-            raise ValueError("it is not a regular file")
-        with path.open(encoding="utf-8") as file:
-            text = file.read(most + 1)
-    except UnicodeDecodeError:
-        raise ValueError("it is not a text") from None
-    except OSError as error:
-        raise ValueError(error.strerror or error) from None
-    if len(text) > most:
-        raise ValueError(f"it has more than {most} characters")
-    return text
 
 
 def _is_of(session: sts.Session, role: Role | RoleName) -> bool:

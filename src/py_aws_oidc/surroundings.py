@@ -33,12 +33,15 @@ TABLE = (
     Variables(
         ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
         heeded=_OWN,
-        why="the SDK's chain reads profiles; aws-profile writes to the files that the last two name",
+        why="the SDK's chain reads profiles, and a profile may start a program (credential_process); files in the "
+        "workspace are ignored, with a warning, and so are endpoint_url and services in any file; aws-profile writes "
+        "to the files that the last two name",
     ),
     Variables(
         ("AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE"),
         heeded=_OWN,
-        why="the SDK's chain exchanges such a token (EKS)",
+        why="the SDK's chain exchanges such a token (EKS); the file must be a regular one, and a link may not lead out "
+        "of its folder",
     ),
     Variables(
         (
@@ -48,7 +51,7 @@ TABLE = (
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
         ),
         heeded=_OWN,
-        why="the SDK's chain asks the container service (ECS, EKS Pod Identity)",
+        why="the SDK's chain asks the container service (ECS, EKS Pod Identity); for the file the same holds",
     ),
     Variables(
         (

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.interrupts import time_limit
 from py_aws_oidc.network import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, WHOLE_CALL_SECONDS, Network
+from py_aws_oidc.paths import is_in, read_text
 from py_aws_oidc.secret import Secret
 
 
@@ -39,18 +41,25 @@ class Credentials:
         }
 
 
-def of_the_environment(environ: Mapping[str, str], region: str, network: Network) -> Credentials | None:
+def of_the_environment(
+    environ: Mapping[str, str], region: str, network: Network, warn: Callable[[str], None] = lambda _: None
+) -> Credentials | None:
     """What the SDK finds by its own chain: variables, shared files, ECS, EKS, and EC2 instance metadata.
 
-    Raises Failure when the chain is set up in a way that it cannot follow. None when it finds nothing.
+    Shared files in the workspace are ignored, and `warn` is called for each. Raises Failure when the chain is set up in
+    a way that it cannot follow. None when it finds nothing.
     """
     key_id, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
     if key_id and secret:
         # Variables go before all else, whatever state the rest is in.
         return _checked(key_id, secret, environ.get("AWS_SESSION_TOKEN"))
 
+    _check_token_files(environ)
     too_slow = _unreadable("the service or program that should give them did not answer in time")
-    with _lent(environ, region, network):
+    # Imported before HOME is lent: else models of services in HOME would go before the SDK's own, endpoints included.
+    import botocore.loaders
+
+    with _lent(environ, region, network, warn):
         # When it is imported, botocore decides where HOME is, and with it the tokens of SSO.
         import botocore.session
         from botocore.config import Config
@@ -61,6 +70,8 @@ def of_the_environment(environ: Mapping[str, str], region: str, network: Network
         try:
             with time_limit(WHOLE_CALL_SECONDS, too_slow), answers.limited():
                 session = botocore.session.Session()
+                # A profile may not choose where a token goes: the file can be one that an earlier step wrote.
+                session.set_config_variable("ignore_configured_endpoint_urls", value=True)
                 config = Config(
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,
                     read_timeout=READ_TIMEOUT_SECONDS,
@@ -83,6 +94,17 @@ def of_the_environment(environ: Mapping[str, str], region: str, network: Network
     return _checked(frozen.access_key, frozen.secret_key, frozen.token)
 
 
+def _check_token_files(environ: Mapping[str, str]) -> None:
+    """Raise Failure for a token file that leads to something else: the chain would send whatever it holds."""
+    for name in ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"):
+        file = environ.get(name, "")
+        if os.path.exists(file):  # noqa: PTH110 - a Path raises for a name that is too long
+            try:
+                read_text(Path(file), _LONGEST_TOKEN, workspace=environ.get("GITHUB_WORKSPACE", ""))
+            except ValueError as error:
+                raise _unreadable(f"{name} names {file}, but {error}") from None
+
+
 def _checked(key_id: str, secret: str, token: str | None) -> Credentials:
     if not re.fullmatch(r"[!-~]+", f"{key_id}{secret}{token or ''}"):
         raise _unreadable("a part of them has white space or other characters that no AWS key has")
@@ -94,12 +116,13 @@ def _unreadable(why: str) -> Failure:
         "The credentials of the job's environment could not be read.",
         why=f"{why}.",
         fix="check the job's AWS_ variables, profiles and files. This action runs in a container: profiles and files "
-        "of the host are not there, only those in the workspace and in HOME.",
+        "of the host are not there, and profiles in the workspace are ignored: have an earlier step copy what is "
+        "needed to HOME of this action, which is _github_home in the folder that RUNNER_TEMP names.",
     )
 
 
 @contextmanager
-def _lent(environ: Mapping[str, str], region: str, network: Network) -> Iterator[None]:
+def _lent(environ: Mapping[str, str], region: str, network: Network, warn: Callable[[str], None]) -> Iterator[None]:
     """Show the chain for a moment the variables that say where credentials are, since it reads them nowhere else.
 
     Variables that steer calls (AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS ...) are not among them; proxy, certificates and
@@ -113,12 +136,36 @@ def _lent(environ: Mapping[str, str], region: str, network: Network) -> Iterator
     os.environ.clear()
     os.environ.update({name: value for name, value in lent.items() if value})
     try:
+        _leave_out_workspace(environ.get("GITHUB_WORKSPACE", ""), warn)
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
 
 
+def _leave_out_workspace(workspace: str, warn: Callable[[str], None]) -> None:
+    """Name the shared files to the chain by their paths, but those in the workspace: a profile can start a program.
+
+    Anyone who opens a pull request writes the files of the workspace, and a link to one of them is no better.
+    """
+    for name, default in _SHARED_FILES.items():
+        # As botocore.configloader reads the variable.
+        path = os.path.expanduser(os.path.expandvars(os.environ.get(name, default)))  # noqa: PTH111 - a Path raises for an unknown user
+        os.environ[name] = path
+        if is_in(path, workspace):
+            os.environ[name] = os.devnull
+            if os.path.exists(path):  # noqa: PTH110 - as above
+                warn(
+                    f"{path} is in the workspace, so its profiles are ignored: anyone who opens a pull request can "
+                    "change the files there, and a profile can start programs. Have an earlier step copy the file to "
+                    "HOME of this action, which is _github_home in the folder that RUNNER_TEMP names."
+                )
+    if any(is_in(os.path.expanduser(folder), workspace) for folder in ("~", "~/.aws")):  # noqa: PTH111 - as above
+        os.environ["HOME"] = os.devnull
+
+
+_LONGEST_TOKEN = 20_000  # characters, says the STS API Reference of WebIdentityToken
+_SHARED_FILES = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
 # AWS SDKs and Tools Reference Guide, "Environment variables": those that say where credentials are.
 CHAIN = (
     "HOME",
