@@ -10,7 +10,8 @@ import secrets
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
     from sandbox.job import Job
+
+T = TypeVar("T")
 
 GITHUB = "https://token.actions.githubusercontent.com"
 """The issuer of github.com; an enterprise may add its slug, and a GitHub Enterprise Server has its own."""
@@ -53,7 +56,18 @@ def new_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-signing_key = functools.cache(new_key)
+def once(make: Callable[[], T]) -> Callable[[], T]:
+    """Make something at the first call only, also when threads call at once: `functools.cache` alone does not wait."""
+    lock, made = Lock(), functools.cache(make)
+
+    def first() -> T:
+        with lock:
+            return made()
+
+    return first
+
+
+signing_key = once(new_key)
 """The issuer's key: the same for the whole process, because making one takes as long as a test."""
 
 

@@ -1,10 +1,12 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Barrier
 
 import jwt
 import pytest
 import requests
 
-from sandbox.issuer import GITHUB, Issuer, new_key
+from sandbox.issuer import GITHUB, Issuer, new_key, once
 from sandbox.job import Job
 from sandbox.world import World
 
@@ -33,6 +35,17 @@ def test_a_job_gets_a_token_that_the_published_key_verifies():
         key = jwt.PyJWKSet.from_dict(documents(world)[1])[jwt.get_unverified_header(token)["kid"]]
     claims = jwt.decode(token, key, algorithms=["RS256"], audience="sts.amazonaws.com", issuer=GITHUB)
     assert claims.items() >= Job().claims().items()
+
+
+def test_there_is_one_key_also_for_threads_that_ask_at_once():
+    key, together = once(new_key), Barrier(4)
+
+    def ask_for_the_key(_: int) -> object:
+        together.wait(timeout=10)
+        return key()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(map(id, threads.map(ask_for_the_key, range(4))))) == 1
 
 
 def test_the_answer_has_the_shape_of_the_runner_service():
