@@ -9,13 +9,16 @@ import json
 import secrets
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from werkzeug.exceptions import BadRequest, NotFound, Unauthorized
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
@@ -177,12 +180,23 @@ def _discovery_document(iss: str) -> dict[str, Any]:
 
 
 @functools.cache
-def _public_jwk() -> dict[str, str]:
-    public = signing_key().public_key()
-    digest = hashlib.sha1(  # noqa: S324 -- x5t is SHA-1 by definition: RFC 7517, section 4.8
-        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    ).digest()
-    # There is no certificate to take the thumbprint of; the key's own stands in for it, and for the kid.
-    thumbprint = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(public, as_dict=True)
-    return {**jwk, "alg": "RS256", "use": "sig", "kid": thumbprint, "x5t": thumbprint}
+def certificate() -> bytes:
+    """The certificate of the issuer's key (DER), as self-signed as GitHub's; Ceph verifies tokens by it."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "token issuer")])
+    made_at = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder(name, name, signing_key().public_key(), x509.random_serial_number())
+        .not_valid_before(made_at - timedelta(days=1))
+        .not_valid_after(made_at + timedelta(days=365))
+        .sign(signing_key(), hashes.SHA256())
+        .public_bytes(Encoding.DER)
+    )
+
+
+@functools.cache
+def _public_jwk() -> dict[str, Any]:
+    x5c = base64.b64encode(certificate()).decode()
+    digest = hashlib.sha1(certificate()).digest()  # noqa: S324 -- x5t is SHA-1 by definition: RFC 7517, section 4.8
+    x5t = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(signing_key().public_key(), as_dict=True)
+    return {**jwk, "alg": "RS256", "use": "sig", "kid": x5t, "x5t": x5t, "x5c": [x5c]}
