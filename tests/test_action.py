@@ -168,15 +168,14 @@ def test_an_immutable_subject_is_a_subject_like_any_other(step):
     assert step(Job(), role_to_assume=role).status == 1
 
 
-def test_an_answer_without_an_arn_is_completed_by_get_caller_identity(step):
+def test_an_answer_without_an_arn_leaves_the_outputs_blank_and_asks_nobody(step):
     step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=200, body=NAMELESS, content_type="text/xml"))
-    step.world.faults.script("GetCallerIdentity", Fault(status=200, body=SOMEBODY, content_type="text/xml"))
 
     run = step()
 
-    assert step.calls[-1] == "GetCallerIdentity"
-    assert run.outputs["authenticated-arn"] == "arn:aws:sts::000000000007:assumed-role/ceph/x"
-    assert run.outputs["aws-account-id"] == "000000000007"
+    assert step.calls == ["idtoken", "AssumeRoleWithWebIdentity"]
+    assert (run.outputs["authenticated-arn"], run.outputs["aws-account-id"]) == ("", "")
+    assert run.env["AWS_ACCESS_KEY_ID"] == "AKIAX"
 
 
 STS = 'xmlns="https://sts.amazonaws.com/doc/2011-06-15/"'
@@ -213,10 +212,10 @@ def test_an_answer_that_cannot_be_is_an_error(step, answer, said):
 
 def test_a_caller_without_a_name_is_an_error(step):
     nobody = SOMEBODY.replace("<Account>000000000007</Account>", "")
-    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=200, body=NAMELESS, content_type="text/xml"))
     step.world.faults.script("GetCallerIdentity", Fault(status=200, body=nobody, content_type="text/xml"))
+    keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "secret"}
 
-    assert "GetCallerIdentity named no ARN or no account" in step.refused()
+    assert "GetCallerIdentity named no ARN or no account" in step.refused(role_to_assume="", **keys)
 
 
 def test_the_branch_that_the_trust_policy_does_not_allow_is_told_what_its_token_says(step):

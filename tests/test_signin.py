@@ -847,18 +847,12 @@ def test_a_session_policy_that_iam_does_not_understand_is_told(step):
     assert step.slept == []
 
 
-def test_an_answer_that_names_nobody_is_asked_about_with_its_secrets_masked(step):
-    nameless = issued("plain-secret")
-    step.world.faults.script(
-        "AssumeRoleWithWebIdentity",
-        replace(nameless, body=str(nameless.body).replace("assumed-role/deploy/", "x/")),
-    )
-    denied = Fault(
-        status=403, code="SignatureDoesNotMatch", message="the string was: x-amz-security-token:t plain-secret"
-    )
-    step.world.faults.script("GetCallerIdentity", always=denied)
+def test_a_secret_is_masked_before_an_account_that_is_not_allowed_is_told(step):
+    answer = issued("plain-secret")
+    elsewhere = str(answer.body).replace("123456789012", "210987654321")
+    step.world.faults.script("AssumeRoleWithWebIdentity", replace(answer, body=elsewhere))
 
-    run = step()
+    run = step(allowed_account_ids="123456789012")
 
     assert run.status == 1
-    assert run.log.index("::add-mask::plain-secret") < run.log.index("x-amz-security-token")
+    assert run.log.index("::add-mask::plain-secret") < run.log.index("::error ")

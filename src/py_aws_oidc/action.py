@@ -42,25 +42,33 @@ def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, clock: Clock) -> 
     for remark in surroundings.remarks(environ, network, inputs.sts_endpoint):
         log.warning(remark, title="Surroundings")
     chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
-    endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network)
+    endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network, is_aws=inputs.is_for_aws)
     retry = Retry(1 if inputs.disable_retry else inputs.retry_max_attempts, clock, log.info, clock.monotonic())
     policy_file = read_policy(inputs, environ)
     sign_in = SignIn(inputs, export.without_unset(environ, inputs), endpoint, retry, log, policy_file)
 
     with time_limit(inputs.action_timeout_s, too_long(inputs.action_timeout_s)):
         session = sign_in.existing() or sign_in.by(chosen)
-        check_account(session, inputs)
+        check_account(session, inputs, endpoint.name)
         exports = export.exports(session, inputs, environ)
         tell(session, exports, inputs, log)
         export.write(exports, inputs.aws_region, environ, log.mask)
 
 
-def check_account(session: sts.Session, inputs: Inputs) -> None:
+def check_account(session: sts.Session, inputs: Inputs, service: str) -> None:
     """Raise Failure when the credentials are for an account that the workflow did not mean."""
-    if inputs.allowed_account_ids and session.account not in inputs.allowed_account_ids:
+    allowed = inputs.allowed_account_ids
+    if allowed and not session.account:
         raise Failure(
-            f"The credentials are for AWS account {session.account}, which is not allowed here; nothing was exported.",
-            why=f"allowed-account-ids lists {', '.join(inputs.allowed_account_ids)}.",
+            f"{service} did not say for which account the credentials are, so nothing was exported.",
+            why=f"allowed-account-ids lists {', '.join(allowed)}, and without an account it cannot be checked.",
+            fix="remove allowed-account-ids from this step: it needs a service whose roles are in accounts or tenants.",
+        )
+    if allowed and session.account not in allowed:
+        kind = "AWS account" if inputs.is_for_aws else "account"
+        raise Failure(
+            f"The credentials are for {kind} {session.account}, which is not allowed here; nothing was exported.",
+            why=f"allowed-account-ids lists {', '.join(allowed)}.",
             fix="use a role or keys of an account in this list, or add the account to it.",
         )
 
@@ -74,8 +82,12 @@ def tell(session: sts.Session, exports: export.Exports, inputs: Inputs, log: Log
         log.warning(remark, title="Profile")
     expiration = session.credentials.expiration
     until = f", until {expiration:%Y-%m-%d %H:%M:%S} UTC" if expiration else ""
-    log.info(f"Signed in to AWS account {session.account} as {session.arn}")
+    where = "AWS" if inputs.is_for_aws else inputs.sts_endpoint
+    account = f" account {session.account}" if session.account else ""
+    log.info(f"Signed in to {where}{account}{f' as {session.arn}' if session.arn else ''}")
     log.info(f"in {inputs.aws_region}{until}.")
+    if blank := [name for name, value in exports.outputs.items() if not value]:
+        log.info(f"No value is known for these outputs, so they are blank: {', '.join(blank)}.")
     if exports.profile:
         log.info(f"Later steps get the profile {exports.profile.name}.")
     if exports.environment:

@@ -15,6 +15,7 @@ from py_aws_oidc import reading
 from py_aws_oidc.aws import tags
 from py_aws_oidc.aws.arn import Role, partition_of
 from py_aws_oidc.aws.credentials import Credentials
+from py_aws_oidc.aws.endpoints import is_aws
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.reading import RoleName
 from py_aws_oidc.secret import Secret
@@ -38,20 +39,43 @@ class InvalidInputs(Failure):
         )
 
 
-def needed(read: Callable[[str], T], because: str, about: str, *, variable: str = "") -> T:
+def needed(
+    read: Callable[[str], T],
+    because: str,
+    about: str,
+    *,
+    variable: str = "",
+    elsewhere: Callable[[str], T] | None = None,
+) -> T:
     """A row for an input that there is no doing without; `because` finishes the sentence that says so."""
-    return cast("T", field(metadata={"read": read, "needed": because, "about": about, "variable": variable}))
+    metadata = {"read": read, "needed": because, "about": about, "variable": variable, "elsewhere": elsewhere}
+    return cast("T", field(metadata=metadata))
 
 
 def optional(  # noqa: PLR0913 - the columns of the table
-    read: Callable[[str], T], default: T, about: str, *, written: str = "", variable: str = "", differs: str = ""
+    read: Callable[[str], T],
+    default: T,
+    about: str,
+    *,
+    written: str = "",
+    variable: str = "",
+    differs: str = "",
+    elsewhere: Callable[[str], T] | None = None,
 ) -> T:
     """A row for an input that may be absent.
 
     `written` is its default as action.yml writes it, `variable` the environment variable that fills a blank one, and
-    `differs` says what is other than in aws-actions/configure-aws-credentials.
+    `differs` says what is other than in aws-actions/configure-aws-credentials. `elsewhere` reads the text in place of
+    `read` where the STS is not AWS's.
     """
-    metadata = {"read": read, "default": written, "about": about, "variable": variable, "differs": differs}
+    metadata = {
+        "read": read,
+        "default": written,
+        "about": about,
+        "variable": variable,
+        "differs": differs,
+        "elsewhere": elsewhere,
+    }
     chosen: T = field(default=default, metadata=metadata)
     return chosen
 
@@ -65,6 +89,7 @@ class Inputs:
         "it says in which region the role is assumed and later steps work, like us-east-1",
         "AWS Region in which the role is assumed and in which later steps work, like us-east-1.",
         variable="AWS_REGION",
+        elsewhere=reading.any_region,
     )
     role_to_assume: Role | RoleName | None = optional(
         reading.role,
@@ -72,6 +97,7 @@ class Inputs:
         "ARN of the IAM role to assume, or its name if it is in the account of the credentials used.",
         variable="ROLE_TO_ASSUME",
         differs="a bare name takes the partition of the region; an ARN is checked before any call",
+        elsewhere=reading.any_role,
     )
     audience: str = optional(
         reading.one_line,
@@ -92,6 +118,7 @@ class Inputs:
         "Seconds the credentials are good for: 900 to 43200, and the role's maximum at most (default: 3600).",
         variable="ROLE_DURATION_SECONDS",
         differs="anything but a number from 900 to 43200 is an error",
+        elsewhere=reading.any_duration_seconds,
     )
     role_external_id: Secret | None = optional(
         reading.external_id,
@@ -129,6 +156,7 @@ class Inputs:
         (),
         "ARNs of managed policies, one a line, that narrow what the session may do.",
         variable="MANAGED_SESSION_POLICIES",
+        elsewhere=reading.any_policy_arns,
     )
     aws_access_key_id: Secret | None = optional(
         reading.key,
@@ -218,6 +246,7 @@ class Inputs:
         (),
         "Ids of the AWS accounts that the credentials may be for, separated by commas.",
         differs="checked before anything is exported; an id that YAML shortened is filled up with zeros",
+        elsewhere=reading.any_account_ids,
     )
     disable_retry: bool = optional(
         reading.boolean,
@@ -269,6 +298,12 @@ class Inputs:
         differs="from version 6.3 on in the other action",
     )
 
+    @property
+    def is_for_aws(self) -> bool:
+        """Whether the STS to call is AWS's."""
+        role = self.role_to_assume.arn if isinstance(self.role_to_assume, Role) else ""
+        return is_aws(self.sts_endpoint, role, self.aws_region)
+
     def secrets(self) -> Iterator[Secret]:
         """What must be masked before anything can be printed."""
         yield from (value for each in fields(self) if isinstance(value := getattr(self, each.name), Secret))
@@ -287,11 +322,13 @@ class Inputs:
         values: dict[str, Any] = {}
         problems: list[str] = []
         texts = _texts(environ)
+        for_aws = is_aws(texts["sts_endpoint"], texts["role_to_assume"], texts["aws_region"])
         for each in fields(cls):
             text = texts[each.name]
+            read = each.metadata["read"] if for_aws else each.metadata["elsewhere"] or each.metadata["read"]
             try:
                 if text:
-                    values[each.name] = each.metadata["read"](text)
+                    values[each.name] = read(text)
                 elif "needed" in each.metadata:
                     problems.append(f"{name(each)} is absent or empty; {each.metadata['needed']}")
             except ValueError as error:
@@ -326,19 +363,25 @@ def _texts(environ: Mapping[str, str]) -> dict[str, str]:
     return texts
 
 
-def _contradictions(inputs: Inputs, environ: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong between inputs that are right by themselves."""
-    role, region = inputs.role_to_assume, inputs.aws_region
-    if isinstance(role, Role) and role.partition != partition_of(region):
+def _misplaced(role: Role, region: str, accounts: tuple[str, ...]) -> Iterator[str]:
+    """What is wrong with where an AWS role is."""
+    if role.partition != partition_of(region):
         yield (
             f"role-to-assume is in the partition {role.partition}, but the region {region} is in "
             f"{partition_of(region)}: no credentials of one are good in the other"
         )
-    if isinstance(role, Role) and inputs.allowed_account_ids and role.account not in inputs.allowed_account_ids:
+    if accounts and role.account not in accounts:
         yield (
             f"role-to-assume is in account {role.account}, which allowed-account-ids does not list "
-            f"({', '.join(inputs.allowed_account_ids)})"
+            f"({', '.join(accounts)})"
         )
+
+
+def _contradictions(inputs: Inputs, environ: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong between inputs that are right by themselves."""
+    role = inputs.role_to_assume
+    if isinstance(role, Role) and inputs.is_for_aws:
+        yield from _misplaced(role, inputs.aws_region, inputs.allowed_account_ids)
     if inputs.aws_access_key_id and not inputs.aws_secret_access_key:
         yield "aws-secret-access-key is absent or empty, but aws-access-key-id is given"
     if inputs.web_identity_token_file and not role:

@@ -41,11 +41,23 @@ def region(text: str) -> str:
     return text
 
 
+def any_region(text: str) -> str:
+    """A region of a service that is not AWS: one word, since it goes into variables and files."""
+    if not re.fullmatch(r"[!-~]{1,128}", text):
+        raise ValueError(f"{quoted(text)} is not a region; it must be one word of at most 128 ASCII characters")
+    return text
+
+
 def role(text: str) -> Role | RoleName:
     """A role's ARN, or its name with or without a path."""
     if not text.startswith("arn:") and re.fullmatch(r"(?:[!-.0-~]+/)*[\w+=,.@-]{1,64}", text, re.ASCII):
         return RoleName(text)
     return Role.parse(text)
+
+
+def any_role(text: str) -> Role:
+    """The ARN of a role of a service that is not AWS; a name alone would need GetCallerIdentity for its account."""
+    return Role.of_other_service(text)
 
 
 def role_session_name(text: str) -> str:
@@ -61,6 +73,13 @@ def duration_seconds(text: str) -> int:
     seconds = whole_number(text)
     if not shortest <= seconds <= longest:
         raise ValueError(f"{seconds} is not between {shortest} (15 minutes) and {longest} (12 hours)")
+    return seconds
+
+
+def any_duration_seconds(text: str) -> int:
+    """`DurationSeconds` of a service that is not AWS, which has limits of its own."""
+    if (seconds := whole_number(text)) < 1:
+        raise ValueError(f"{seconds} is not a positive number of seconds")
     return seconds
 
 
@@ -130,6 +149,15 @@ def policy_arns(text: str) -> tuple[str, ...]:
     return arns
 
 
+def any_policy_arns(text: str) -> tuple[str, ...]:
+    """ARNs of policies of a service that is not AWS, one a line."""
+    arns = lines(text)
+    for arn in arns:
+        if not re.fullmatch(r"[!-~]+:[!-~]+", arn):
+            raise ValueError(f"{quoted(arn)} is not the ARN of a policy")
+    return arns
+
+
 def custom_tags(text: str) -> dict[str, str]:
     """Session tags as a JSON object of scalars; its limits are those of the STS API Reference (Tag)."""
     given = _json(text)
@@ -154,6 +182,17 @@ def account_ids(text: str) -> tuple[str, ...]:
         # Else a guard whose expressions are all empty would stand open.
         raise ValueError("there is no account id in it")
     return tuple(accounts)
+
+
+def any_account_ids(text: str) -> tuple[str, ...]:
+    """Accounts or tenants of a service that is not AWS, separated by commas; those of digits alone as for AWS."""
+    parts = tuple(filter(None, (part.strip() for part in text.split(","))))
+    if not parts:
+        raise ValueError("there is no account id in it")
+    for part in parts:
+        if not re.fullmatch(r"[!-~]+", part):
+            raise ValueError(f"{quoted(part)} is not an account id; it must be one word of ASCII characters")
+    return tuple(part.zfill(12) if part.isdecimal() else part for part in parts)
 
 
 def profile(text: str) -> str:

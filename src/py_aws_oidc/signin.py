@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _FRESH_SECONDS = 60  # of life that an ID token must have left when it is sent
 _WORKAROUND_TRIES = 12
 _LONGEST_TOKEN = 20_000  # characters, says the STS API Reference of WebIdentityToken
+_UNCHECKED = "They cannot be checked: sts-endpoint is not AWS's, and GetCallerIdentity is not called there."
 _SPECIAL_CHARACTERS = frozenset("!@#$%^&*()_+-=[]{};':\"\\|,.<>/?")
 
 
@@ -115,6 +116,9 @@ class SignIn:
         """The session that the job has already, if it is asked for and AWS accepts it."""
         if not self.inputs.use_existing_credentials:
             return None
+        if not self.endpoint.is_aws:
+            self.log.notice(f"use-existing-credentials is ignored. {_UNCHECKED}", title="New credentials")
+            return None
         session = None
         try:
             if found := self._of_the_environment():
@@ -155,7 +159,7 @@ class SignIn:
                 return session
             self.log.info("The secret access key has special characters, so another one is asked for.")
         raise Failure(
-            f"AWS gave {_WORKAROUND_TRIES} secret access keys, and each had special characters.",
+            f"{self.endpoint.name} gave {_WORKAROUND_TRIES} secret access keys, and each had special characters.",
             why="special-characters-workaround asks for one without, and about one key in three has none.",
             fix="run the job again, or find out which tool cannot take such keys: AWS's own tools can.",
         )
@@ -176,9 +180,16 @@ class SignIn:
             return lambda: self._exchange(self._role(), file, service)
         source = self._credentials(plan)
         if not self.inputs.role_to_assume:
-            return lambda: replace(self._caller_identity(source), is_new=plan.source is Source.KEYS)
+            return lambda: replace(self._unchanged(source), is_new=plan.source is Source.KEYS)
         role, service = self._role(source), sts.Service(self.endpoint, source)
         return lambda: self._assume_role(role, service)
+
+    def _unchanged(self, source: Credentials) -> sts.Session:
+        """The session of credentials that are used as they are."""
+        if self.endpoint.is_aws:
+            return self._caller_identity(source)
+        self.log.info(f"The credentials are used as they are. {_UNCHECKED}")
+        return sts.Session(source)
 
     def _credentials(self, plan: Plan) -> Credentials:
         if plan.source is Source.KEYS:
@@ -232,7 +243,7 @@ class SignIn:
                 if refused.kind is Kind.NEW_TOKEN:
                     tokens.forget()
                 raise self._explained(refused, role, identity) from None
-            return self._named(session)
+            return self._new(session)
 
         return self.retry.call("AssumeRoleWithWebIdentity", exchange)
 
@@ -246,7 +257,7 @@ class SignIn:
             if not refused.code.startswith("PackedPolicyTooLarge") or self._skips_tags or fewer == every:
                 raise self._explained(refused, role) from None
             dropped = ", ".join(key for key in every if key not in fewer)
-            self.log.info(f"The session's tags and policies are too large for AWS, so these tags go: {dropped}.")
+            self.log.info(f"The session's tags and policies are too large, so these tags go: {dropped}.")
         try:
             return self._assume_role_with_tags(role, service, fewer)
         except Refused as refused:
@@ -259,7 +270,7 @@ class SignIn:
     def _assume_role_with_tags(self, role: Role, service: sts.Service, given: Mapping[str, str]) -> sts.Session:
         return self.retry.call(
             "AssumeRole",
-            lambda: self._named(
+            lambda: self._new(
                 sts.assume_role(
                     service,
                     self._request(role),
@@ -271,14 +282,11 @@ class SignIn:
             ),
         )
 
-    def _named(self, session: sts.Session) -> sts.Session:
-        """The session with its secrets masked, and with a name if the service gave it none."""
+    def _new(self, session: sts.Session) -> sts.Session:
+        """The session that STS has just given, with its secrets masked."""
         for secret in session.credentials.secrets():
             self.log.mask(secret)
-        if session.arn:
-            return self._masked(session)
-        named = self._caller_identity(session.credentials)
-        return replace(session, arn=named.arn, account=named.account)
+        return self._masked(session)
 
     def _masked(self, session: sts.Session) -> sts.Session:
         """The session, once nobody can see whose it is if that is not to be seen."""
@@ -306,11 +314,12 @@ class SignIn:
 
     def _explained(self, refused: Refused, role: Role | None, identity: IdToken | None = None) -> Failure:
         # Most runs are not refused, and start faster without all that can be said of those that are.
-        from py_aws_oidc.explain import report
+        from py_aws_oidc.explain import elsewhere, report
         from py_aws_oidc.explain.evidence import Evidence
 
         known = (identity.claims or idtoken.claims_of(identity.token)) if identity else {}
-        return report.explain(
+        explain = report.explain if self.endpoint.is_aws else elsewhere.explain
+        return explain(
             Evidence(
                 refused=refused,
                 role=role,

@@ -179,7 +179,7 @@ def _discovery_document(iss: str) -> dict[str, Any]:
     }
 
 
-@functools.cache
+@once
 def certificate() -> bytes:
     """The certificate of the issuer's key (DER), as self-signed as GitHub's; Ceph verifies tokens by it."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "token issuer")])

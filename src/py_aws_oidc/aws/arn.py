@@ -17,6 +17,8 @@ _ROLE = re.compile(
     r":role/(?:[!-.0-~]+/)*(?P<name>[\w+=,.@-]{1,64})",
     re.ASCII,
 )
+# Of a service that is not AWS: an ARN is printed and sent, so it is one word with an end, whatever else is in it.
+_OTHER_ROLE = re.compile(r"(?=[!-~]{3,2048}\Z)(?:arn:aws[a-z-]*:.*:role/.+|(?!arn:aws[a-z-]*:).+:.+)")
 _ASSUMED_ROLE = re.compile(
     r"arn:aws(?:-[a-z]+)*:sts::(?P<account>[0-9]{12})"
     r":assumed-role/(?P<role>[\w+=,.@-]{1,64})/[\w+=,.@-]{2,64}",
@@ -41,6 +43,17 @@ class Role:
         raise ValueError(_why_no_role(text))
 
     @classmethod
+    def of_other_service(cls, text: str) -> Self:
+        """Read a role's ARN of an STS that is not AWS's, which defines its form; ValueError if it cannot be one."""
+        if not _OTHER_ROLE.fullmatch(text):
+            raise ValueError(
+                f"{quoted(text)} is not the ARN of a role; sts-endpoint is not an endpoint of AWS, so give the ARN as "
+                "that service shows it, like arn:aws:iam:::role/NAME"
+            )
+        partition = text.split(":")[1]
+        return cls(text, partition, account_of(text), re.split("[:/]", text)[-1])
+
+    @classmethod
     def named(cls, name: str, account: str, region: str) -> Self:
         """The role of this name, which may have its path before it, in the account and the region's partition."""
         return cls.parse(f"arn:{partition_of(region)}:iam::{account}:role/{name}")
@@ -60,6 +73,20 @@ class AssumedRole:
         if match := _ASSUMED_ROLE.fullmatch(text):
             return cls(text, match["account"], match["role"])
         raise ValueError(f"{quoted(text)} is not the ARN of an assumed role")
+
+
+def account_of(arn: str) -> str:
+    """The account that an ARN names; empty where it names none, as in Ceph's."""
+    fields = arn.split(":", 5)
+    return fields[4] if len(fields) == len(("arn", "partition", "service", "region", "account", "resource")) else ""
+
+
+def is_of_other_service(role: str) -> bool:
+    """Whether this is the ARN of a role in a form that is not even a misspelt one of AWS."""
+    if not role.startswith("arn:") or ":role/" not in role:
+        return False
+    partition = role.split(":")[1]
+    return not (re.fullmatch("aws(-[a-z]+)*", partition) and re.fullmatch("[0-9]+", account_of(role)))
 
 
 # By the beginning of a region's name; every other region is in the partition aws (botocore's partitions.json).

@@ -11,14 +11,17 @@ from py_aws_oidc.quoting import shown
 class Refused(Failure):
     """STS answered with an error: its code, its message and the HTTP status."""
 
-    def __init__(self, operation: str, code: str, message: str, status: int, retry_after: float = 0) -> None:
+    def __init__(  # noqa: PLR0913 - what the answer says
+        self, operation: str, code: str, message: str, status: int, retry_after: float = 0, *, by: str = "AWS"
+    ) -> None:
         super().__init__(
-            f"AWS refused {operation}: {spoken(code, message, status)}",
-            why="AWS gives no more reason than that.",
+            f"{by} refused {operation}: {spoken(code, message, status)}",
+            why=f"{by} gives no more reason than that.",
             fix=f"look the code up in the AWS STS API Reference ({operation}, Errors).",
             kind=kind_of(code, message, status, operation),
             retry_after=retry_after,
         )
+        self.by = by
         self.operation = operation
         self.code = code
         self.message = message

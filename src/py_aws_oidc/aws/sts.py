@@ -13,11 +13,13 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
 
 from py_aws_oidc import __version__
-from py_aws_oidc.aws.arn import AssumedRole
+from py_aws_oidc.aws.arn import account_of
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.errors import Refused, kind_of
 from py_aws_oidc.failure import Failure, Kind
@@ -41,10 +43,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """Credentials with who they make us: `arn` is what GetCallerIdentity would say.
+    """Credentials with who they make us, as STS says it.
 
-    Some services with an STS interface do not say whose the session is; `arn` and `account` are empty then. `is_new`
-    when this run hands the credentials to the job, `is_reused` when it was asked to keep those that are there.
+    `arn` and `account` are empty where it does not: services that are not AWS may leave out either. `is_new` when this
+    run hands the credentials to the job, `is_reused` when it was asked to keep those that are there.
     """
 
     credentials: Credentials
@@ -56,16 +58,24 @@ class Session:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Which STS to call, and how: `url` replaces the region's own endpoint."""
+    """Which STS to call, and how: `url` replaces the region's own endpoint, and may be a service that is not AWS."""
 
     region: str
     url: str | None
     network: Network
     use_fips: bool = False
     use_dualstack: bool = False
+    is_aws: bool = True
+
+    @property
+    def name(self) -> str:
+        """Who answers there, as the subject of a sentence."""
+        return service_name(None if self.is_aws else self.url)
 
     @classmethod
-    def read(cls, environ: Mapping[str, str], region: str, url: str | None, network: Network) -> Endpoint:
+    def read(
+        cls, environ: Mapping[str, str], region: str, url: str | None, network: Network, *, is_aws: bool = True
+    ) -> Endpoint:
         """Heed the only two AWS_ variables that choose among the region's own endpoints.
 
         AWS SDKs and Tools Reference Guide, "Dual-stack and FIPS endpoints": `true` in any case switches on.
@@ -73,7 +83,12 @@ class Endpoint:
         fips, dualstack = (
             environ.get(f"AWS_USE_{kind}_ENDPOINT", "").strip().lower() == "true" for kind in ("FIPS", "DUALSTACK")
         )
-        return cls(region, url, network, use_fips=fips, use_dualstack=dualstack)
+        return cls(region, url, network, use_fips=fips, use_dualstack=dualstack, is_aws=is_aws)
+
+
+def service_name(url: str | None) -> str:
+    """AWS, or the STS of another service by its host and port."""
+    return f"The STS at {urlsplit(url).netloc}" if url else "AWS"
 
 
 @dataclass(frozen=True)
@@ -142,7 +157,7 @@ def assume_role_with_web_identity(service: Service, request: Request, token: Sec
     answer = _call(
         service, "assume_role_with_web_identity", **request.parameters(), WebIdentityToken=token.reveal()
     )
-    return _session(answer, now)
+    return _session(answer, now, service.endpoint)
 
 
 def assume_role(  # noqa: PLR0913 - the operation's own parameters
@@ -163,7 +178,7 @@ def assume_role(  # noqa: PLR0913 - the operation's own parameters
         **({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}),
         **({"TransitiveTagKeys": list(transitive_tag_keys)} if tags and transitive_tag_keys else {}),
     )
-    return _session(answer, now)
+    return _session(answer, now, service.endpoint)
 
 
 def caller_identity(service: Service, credentials: Credentials) -> Session:
@@ -175,13 +190,11 @@ def caller_identity(service: Service, credentials: Credentials) -> Session:
     return Session(credentials, arn, account)
 
 
-def _session(answer: Mapping[str, Any], now: datetime) -> Session:
-    credentials = _credentials(answer, now)
-    try:
-        identity = AssumedRole.parse(answer.get("AssumedRoleUser", {}).get("Arn", ""))
-    except ValueError:
-        return Session(credentials)
-    return Session(credentials, identity.arn, identity.account)
+def _session(answer: Mapping[str, Any], now: datetime, endpoint: Endpoint) -> Session:
+    said = (answer.get("AssumedRoleUser") or {}).get("Arn") or ""
+    # It is printed and becomes an output.
+    arn = said if re.fullmatch(r"[!-~]{1,2048}", said) else ""
+    return Session(_credentials(answer, now, endpoint), arn, account_of(arn))
 
 
 def _call(service: Service, operation: str, **parameters: object) -> Mapping[str, Any]:
@@ -206,8 +219,10 @@ def _call(service: Service, operation: str, **parameters: object) -> Mapping[str
         with time_limit(WHOLE_CALL_SECONDS, too_slow), answers.limited():
             answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
     except ClientError as error:
-        raise _refused(error, *seen[-1]) from None
+        raise _refused(service.endpoint, error, *seen[-1]) from None
     except (BotoCoreError, ValueError) as error:
+        if seen and isinstance(error, ValueError):
+            raise _not_an_answer("a time in it cannot be read") from None
         raise _unreachable(service.endpoint, error, is_hopeless=is_hopeless(error)) from None
     except Exception:
         if not seen:
@@ -216,7 +231,7 @@ def _call(service: Service, operation: str, **parameters: object) -> Mapping[str
         status, retry_after = seen[-1]
         if status in range(200, 300):
             raise _not_an_answer("it is not the XML of STS", Kind.PASSES) from None
-        raise _not_of_aws(status, retry_after) from None
+        raise _not_of_sts(service.endpoint, status, retry_after) from None
     finally:
         client.meta.events.unregister("before-parse.sts", see)
     return answer
@@ -251,30 +266,48 @@ def _client(endpoint: Endpoint, credentials: Credentials | None) -> STSClient:
         )
         return boto3.Session(botocore_session=session).client(
             "sts",
-            region_name=endpoint.region,
+            # botocore takes names of the form of AWS's only; the real one goes into the signature.
+            region_name=endpoint.region if endpoint.is_aws else "us-east-1",
             endpoint_url=endpoint.url,
             config=config,
             verify=endpoint.network.verify,
             **keys,
         )
 
-    direct = client({})
+    made = client({})
     # Only botocore knows the endpoint's host, and the host decides whether a proxy is asked.
-    proxies = endpoint.network.proxies_for(direct.meta.endpoint_url)
-    return client(proxies) if proxies else direct
+    if proxies := endpoint.network.proxies_for(made.meta.endpoint_url):
+        made = client(proxies)
+    if not endpoint.is_aws:
+        made.meta.events.register("before-call.sts", partial(_adapt, endpoint.region))
+    return made
 
 
-def _credentials(answer: Mapping[str, Any], now: datetime) -> Credentials:
-    given = answer.get("Credentials", {})
-    expiration = given.get("Expiration")
-    if not isinstance(expiration, datetime) or expiration <= now:
-        raise _not_an_answer("the credentials have expired already, or it does not say when they will")
+def _adapt(region: str, *, params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+    """Sign for the service's own region, and write a space as %20: Ceph 16 does not read the `+` of HTML forms."""
+    context["signing"] = {**context.get("signing", {}), "region": region}
+    params["body"] = urlencode(params["body"], quote_via=quote)
+
+
+def _credentials(answer: Mapping[str, Any], now: datetime, endpoint: Endpoint) -> Credentials:
+    given = answer.get("Credentials") or {}
+
+    def has(name: str) -> bool:
+        # Credentials of AWS have both a token and an expiration; those of other services may be good without.
+        return endpoint.is_aws or bool(given.get(name))
+
     return Credentials(
+        expiration=_future(given.get("Expiration"), now) if has("Expiration") else None,
         access_key_id=_word(given, "AccessKeyId"),
         secret_access_key=_word(given, "SecretAccessKey"),
-        session_token=_word(given, "SessionToken"),
-        expiration=expiration.astimezone(UTC),
+        session_token=_word(given, "SessionToken") if has("SessionToken") else None,
     )
+
+
+def _future(expiration: object, now: datetime) -> datetime:
+    if not isinstance(expiration, datetime) or expiration <= now:
+        raise _not_an_answer("the credentials have expired already, or it does not say when they will")
+    return expiration.astimezone(UTC)
 
 
 def _word(given: Mapping[str, Any], name: str) -> Secret:
@@ -285,16 +318,28 @@ def _word(given: Mapping[str, Any], name: str) -> Secret:
     return Secret(text)
 
 
-def _refused(error: ClientError, status: int, retry_after: str) -> Failure:
-    said = error.response.get("Error", {})
+def _refused(endpoint: Endpoint, error: ClientError, status: int, retry_after: str) -> Failure:
+    # The error of Ceph stands alone, as in S3; that of AWS is within an ErrorResponse.
+    said: Mapping[str, Any] = error.response.get("Error") or error.response
     code = said.get("Code") or ""
     # botocore makes a code of the status where the answer has none.
     if not code or code.isdecimal():
-        return _not_of_aws(status, retry_after)
-    return Refused(error.operation_name, code, said.get("Message") or "", status, seconds(retry_after))
+        return _not_of_sts(endpoint, status, retry_after)
+    message = said.get("Message") or ""
+    return Refused(error.operation_name, code, message, status, seconds(retry_after), by=endpoint.name)
 
 
-def _not_of_aws(status: int, retry_after: str) -> Failure:
+def _not_of_sts(endpoint: Endpoint, status: int, retry_after: str) -> Failure:
+    if not endpoint.is_aws:
+        return Failure(
+            f"{endpoint.name} answered with HTTP status {status} and without an error of STS.",
+            why="the answer is not the XML of STS: what listens there may be no STS, or a proxy or another server on "
+            "the way answered.",
+            fix="check that sts-endpoint is the address at which the service answers AssumeRoleWithWebIdentity, with "
+            "its path if it has one; then check the proxy (http-proxy, HTTPS_PROXY, NO_PROXY).",
+            kind=kind_of("", "", status),
+            retry_after=seconds(retry_after),
+        )
     return Failure(
         f"Something that is not AWS STS answered in its place, with HTTP status {status}.",
         why="the answer is not the XML of STS; a proxy or another server on the way gave it.",
@@ -308,18 +353,19 @@ def _unreachable(endpoint: Endpoint, error: Exception, *, is_hopeless: bool = Fa
     said = getattr(error, "kwargs", {})
     where = endpoint.url or said.get("endpoint_url") or f"STS in {endpoint.region}"
     unknown = ", as the name cannot be resolved" if "Failed to resolve" in str(said.get("error")) else ""
+    name = "AWS STS" if endpoint.is_aws else endpoint.name
     if is_too_large(error):
         return _not_an_answer(f"the answer of {where} has more than 1 MiB, and the rest was not read")
     if distrust := endpoint.network.distrust(error, where):
         return Failure(
-            "AWS STS was not called, since its certificate is not trusted.", why=distrust.why, fix=distrust.fix
+            f"{name} was not called, since its certificate is not trusted.", why=distrust.why, fix=distrust.fix
         )
     return Failure(
-        "AWS STS could not be reached.",
+        f"{name} could not be reached.",
         why=f"the call to {where} ended in {type(error).__name__}{unknown}{refused_by_proxy(error)} "
         f"(certificates: {endpoint.network.verified_by}).",
-        fix=f"check that the region {endpoint.region!r} exists, and that the runner reaches the endpoint, "
-        "also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY).",
+        fix=f"check that {f'the region {endpoint.region!r} exists' if endpoint.is_aws else 'sts-endpoint is right'}, "
+        "and that the runner reaches the endpoint, also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY).",
         kind=Kind.NEVER if is_hopeless else Kind.PASSES,
     )
 
