@@ -42,7 +42,22 @@ def reason_for_no_engine() -> str:
     return ""
 
 
+@cache
+def reason_for_no_ceph() -> str:
+    """Which of Ceph's programs are not installed; empty if all are. Asked once for all tests."""
+    answer = subprocess.run([ROOT / "tools" / "ceph", "missing"], stdout=subprocess.PIPE, text=True, check=True)
+    missing = ", ".join(answer.stdout.split())
+    return missing and f"not installed: {missing}; as root on Debian, REQUIRE_CEPH=1 lets tools/ceph install them"
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    # Where Ceph is required, tools/ceph installs it, or says why it cannot.
+    if (
+        item.get_closest_marker("ceph")
+        and os.environ.get("REQUIRE_CEPH") != "1"
+        and (reason := reason_for_no_ceph())
+    ):
+        pytest.skip(reason)
     if item.get_closest_marker("container") and (reason := reason_for_no_engine()):
         if os.environ.get("REQUIRE_CONTAINER") == "1":
             pytest.fail(f"REQUIRE_CONTAINER=1, but {reason}", pytrace=False)
