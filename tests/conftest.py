@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from py_aws_oidc.clock import Clock
-from sandbox.in_process import Run, Stage, Watch
+from sandbox.in_process import Run, Stage, Watch, signals_kept
 from sandbox.job import Job
 from sandbox.runner.engine import Engine, NoEngineError
 from sandbox.world import World, github_trust
@@ -30,6 +30,13 @@ settings.load_profile("suite")
 
 # What is started in the background ignores SIGINT, and so would every process that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """A run of the program leaves its handlers of signals behind, as its process ends next."""
+    with signals_kept():
+        yield
 
 
 @cache

@@ -10,11 +10,12 @@ from py_aws_oidc import __version__, action, cleanup
 from py_aws_oidc.__main__ import main
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.quoting import MOST_OF_PAGE
+from sandbox.in_process import call
 
 
 def called(*arguments: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
     stdout = io.StringIO()
-    return main(arguments, {} if environ is None else environ, stdout), stdout.getvalue()
+    return call(arguments, {} if environ is None else environ, stdout), stdout.getvalue()
 
 
 def raising(error: Exception):
@@ -107,7 +108,7 @@ def test_the_actions_own_run_does_not_load_the_desk():
 def test_the_libraries_see_nothing_of_the_jobs_environment(stage):
     environ = {"AWS_PROFILE": "gone", "PYTHONPATH": "x"}
 
-    called(stage, environ=environ)
+    main([stage], environ, io.StringIO())
 
     assert environ == {}
 

@@ -148,19 +148,24 @@ DOORS = {"py-aws-oidc": "main", "py-aws-oidc-post": "post"}
 # -I: the working directory is the checked-out repository, and PYTHONPATH may be anything. -B: nothing is written.
 # -u: the log is not a terminal. -Wignore: what a library warns its programmers of is not for a job's log; requests
 # warns where there is no library that guesses charsets. The runner hands both doors the same arguments.
+# A signal of the runner may come while the modules are read: process 1 has no default for it, and ignores it.
 # A run is over before it pays to collect garbage, and a process that ends need not take its modules down one by one.
 DOOR = """\
 #!/usr/bin/python3 -IBuWignore
 import gc
 import os
+import signal
 import sys
 
+signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
 gc.disable()
 
 from py_aws_oidc.__main__ import main
 
 status = main(["{}"])
-sys.stdout.flush()
+if sys.stdout:
+    sys.stdout.flush()
 os._exit(status)
 """
 

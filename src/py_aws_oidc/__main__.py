@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import TextIO
 
-from py_aws_oidc import __version__
+from py_aws_oidc import __version__, interrupts
 from py_aws_oidc.clock import Clock
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.github.commands import Log
 from py_aws_oidc.github.files import append_summary
-from py_aws_oidc.interrupts import Interrupted, interruptible
+from py_aws_oidc.interrupts import Ending
 from py_aws_oidc.quoting import MOST_OF_PAGE
 
 USAGE = f"""\
@@ -39,8 +39,13 @@ def main(
     environ: MutableMapping[str, str] = os.environ,
     stdout: TextIO = sys.stdout,
     clock: Clock = Clock(),  # noqa: B008 - a frozen value
+    end: Callable[[int], object] = os._exit,
 ) -> int:
-    """Run one stage; the exit status is 0 when it succeeded, 1 when it failed and 2 for a wrong call."""
+    """Run one stage; the exit status is 0 when it succeeded, 1 when it failed and 2 for a wrong call.
+
+    A signal or the time limit of the step does not come back to the caller: it calls `end`. The handlers of signals
+    stay as they are after the run, since the process ends next.
+    """
     stage = arguments[0] if arguments else "main"
     if isinstance(stdout, TextIOWrapper):
         # Whatever LANG says, and whatever bytes a variable holds, a message must come through.
@@ -57,52 +62,79 @@ def main(
         return 0 if stage in {"-h", "--help"} else 2
     given = dict(environ)
     log = Log(stdout)
+    ending = Ending(lambda failure: _cut_in(failure, stage, given, log), end)
     try:
-        with interruptible():
-            # Some forty variables steer botocore, requests and OpenSSL (AWS_PROFILE, AWS_MAX_ATTEMPTS, SSLKEYLOGFILE,
-            # AWS_ENDPOINT_URL, BOTOCORE_EXPERIMENTAL__PLUGINS ...), and any earlier step of the job can set them. The
-            # libraries see none; what they are to know is handed to them by name.
-            environ.clear()
-            if stage == "post":
-                from py_aws_oidc import cleanup
+        ending.on_signal(_cancelled(stage))
+        # Some forty variables steer botocore, requests and OpenSSL (AWS_PROFILE, AWS_MAX_ATTEMPTS, SSLKEYLOGFILE,
+        # AWS_ENDPOINT_URL, BOTOCORE_EXPERIMENTAL__PLUGINS ...), and any earlier step of the job can set them. The
+        # libraries see none; what they are to know is handed to them by name.
+        environ.clear()
+        if stage == "post":
+            from py_aws_oidc import cleanup
 
-                cleanup.run(given, log)
-            else:
-                from py_aws_oidc import action
+            cleanup.run(given, log)
+        else:
+            from py_aws_oidc import action
 
-                action.run(given, log, clock)
-    except BaseException as error:  # noqa: BLE001 - the last door: whatever happened, a person understands it
-        if given.get("SHOW_STACK_TRACE") == "true":
-            for line in _stack(error):
-                log.info(line)
-        failure = _failure(error)
-        for secret in failure.hidden:
-            log.mask(secret)
-        log.error(str(failure).split("\n"), title=TITLES[stage])
-        # Where there is no page to write, or it cannot be written, the log has said the most of it.
-        with suppress(Failure, OSError):
-            append_summary(given, _summary(TITLES[stage], failure))
+            action.run(given, log, clock, ending)
+        interrupts.ignore()
+    except BaseException as error:  # whatever happened, a person understands it
+        if ending.begun:
+            raise
+        ending.silently()
+        try:
+            _report(error, stage, given, log)
+        except Exception:  # noqa: BLE001 - Python would print it with the texts of all that led here
+            with suppress(Exception):
+                sys.stderr.write("py-aws-oidc: the log (standard output) cannot be written, so the step failed.\n")
+            # The interpreter's own end would try to write what is left of the log.
+            end(1)
         return 1
     return 0
 
 
-def _summary(title: str, failure: Failure) -> str:
-    from py_aws_oidc.explain import markdown
+def _report(error: BaseException, stage: str, environ: Mapping[str, str], log: Log) -> None:
+    if environ.get("SHOW_STACK_TRACE") == "true":
+        for line in _stack(error):
+            log.info(line)
+    failure = _failure(error)
+    for secret in failure.hidden:
+        log.mask(secret)
+    log.error(str(failure).split("\n"), title=TITLES[stage])
+    # Where there is no page to write, or it cannot be written, the log has said the most of it.
+    with suppress(Failure, OSError):
+        from py_aws_oidc.explain import markdown
 
-    what, why, fix = (markdown.text(text.strip("\n")) for text in (failure.what, failure.why, failure.fix))
-    said = f"## {title}\n\n{what}\n\n**Why:** {why}\n\n**What to do:** {fix}\n\n"
-    return f"{said}{markdown.cut(failure.details, MOST_OF_PAGE - len(said))}\n"
+        said = _summary(TITLES[stage], failure, markdown.text)
+        append_summary(environ, f"{said}{markdown.cut(failure.details, MOST_OF_PAGE - len(said))}\n")
+
+
+def _cut_in(failure: Failure, stage: str, environ: Mapping[str, str], log: Log) -> None:
+    """Report a failure in the middle of anything else, so without an import; its texts are our own."""
+    log.error_at_once(str(failure), title=TITLES[stage])
+    append_summary(environ, _summary(TITLES[stage], failure, str))
+
+
+def _summary(title: str, failure: Failure, escape: Callable[[str], str]) -> str:
+    what, why, fix = (escape(text.strip("\n")) for text in (failure.what, failure.why, failure.fix))
+    return f"## {title}\n\n{what}\n\n**Why:** {why}\n\n**What to do:** {fix}\n\n"
+
+
+def _cancelled(stage: str) -> Failure:
+    what = {
+        "main": "The step was cancelled, and nothing was handed to later steps.",
+        "post": "The cleanup of this step was cancelled, so its AWS variables or its profile may still be there.",
+    }
+    return Failure(
+        what[stage],
+        why="the runner told it to end: the job was cancelled, or a time limit of the workflow was reached.",
+        fix="nothing, if that was meant; else look at timeout-minutes and at the lines above.",
+    )
 
 
 def _failure(error: BaseException) -> Failure:
     if isinstance(error, Failure):
         return error
-    if isinstance(error, Interrupted):
-        return Failure(
-            "The step was cancelled, and nothing was handed to later steps.",
-            why="the runner told it to end: the job was cancelled, or a time limit of the workflow was reached.",
-            fix="nothing, if that was meant; else look at timeout-minutes and at the lines above.",
-        )
     # Its text may hold anything; its name cannot.
     return Failure(
         f"py-aws-oidc {__version__} failed in a way that it should not ({type(error).__name__}).",

@@ -12,17 +12,17 @@ from py_aws_oidc.failure import Failure
 from py_aws_oidc.github import idtoken
 from py_aws_oidc.github.commands import Log, accounts
 from py_aws_oidc.inputs import Inputs
-from py_aws_oidc.interrupts import time_limit
+from py_aws_oidc.interrupts import Ending
 from py_aws_oidc.network import Network
 from py_aws_oidc.plan import plan
 from py_aws_oidc.retry import Retry
 from py_aws_oidc.signin import SignIn, read_policy
 
 
-def run(environ: Mapping[str, str], log: Log, clock: Clock) -> None:
+def run(environ: Mapping[str, str], log: Log, clock: Clock, ending: Ending) -> None:
     """Get AWS credentials as the inputs say, and hand them to later steps.
 
-    Everything that can fail comes before the first export. Raises Failure.
+    Everything that can fail comes before the first export. Raises Failure; at the limit of action-timeout-s, it ends.
     """
     inputs = Inputs.read(environ)
     log = replace(log, hides_accounts=inputs.mask_aws_account_id)
@@ -47,12 +47,12 @@ def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, clock: Clock) -> 
     policy_file = read_policy(inputs, environ)
     sign_in = SignIn(inputs, export.without_unset(environ, inputs), endpoint, retry, log, policy_file)
 
-    with time_limit(inputs.action_timeout_s, too_long(inputs.action_timeout_s)):
-        session = sign_in.existing() or sign_in.by(chosen)
-        check_account(session, inputs, endpoint.name)
-        exports = export.exports(session, inputs, environ)
-        tell(session, exports, inputs, log)
-        export.write(exports, inputs.aws_region, environ, log.mask)
+    ending.after(inputs.action_timeout_s, too_long(inputs.action_timeout_s))
+    session = sign_in.existing() or sign_in.by(chosen)
+    check_account(session, inputs, endpoint.name)
+    exports = export.exports(session, inputs, environ)
+    tell(session, exports, inputs, log)
+    export.write(exports, inputs.aws_region, environ, log.mask)
 
 
 def check_account(session: sts.Session, inputs: Inputs, service: str) -> None:

@@ -31,18 +31,19 @@ def run(environ: Mapping[str, str], log: Log) -> None:
     if not before and undo == NOTHING:
         # A step that failed has left nothing to put back.
         log.info("This step changed no AWS variables, so there is nothing to put back.")
-    try:
-        _variables_back(before, environ, log)
-    finally:
-        # Variables that cannot be put back must not keep the profile, nor the other way round.
-        _profile_back(undo, environ, log)
+    with uninterrupted():
+        try:
+            _variables_back(before, environ, log)
+        finally:
+            # Variables that cannot be put back must not keep the profile, nor the other way round.
+            _profile_back(undo, environ, log)
 
 
 def _variables_back(before: Mapping[str, str], environ: Mapping[str, str], log: Log) -> None:
     if not before:
         return
     file = CommandFile.named(environ, "GITHUB_ENV")
-    with uninterrupted(), AllOrNothing([file]) as files:
+    with AllOrNothing([file]) as files:
         files.append(file, before)
     was_set = [name for name, value in before.items() if value]
     was_not = [name for name, value in before.items() if not value]

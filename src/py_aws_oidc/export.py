@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -111,21 +111,22 @@ def write(given: Exports, region: str, environ: Mapping[str, str], mask: Callabl
     environment = CommandFile.named(environ, "GITHUB_ENV") if given.environment else None
     # Under nektos/act and its kin there may be no state.
     state = CommandFile.named(environ, "GITHUB_STATE") if environ.get("GITHUB_STATE") else None
-    with ExitStack() as waiting:
-        edit = waiting.enter_context(_profile(given.profile, region, environ))
-        # Another step may have kept us waiting until here; from here on nothing may come in between.
-        with uninterrupted(), waiting.pop_all(), AllOrNothing(filter(None, (state, outputs, environment))) as files:
-            # With step debugging on, the runner shows the state that it saves.
-            for secret in given.kept_secrets + (edit.kept_secrets if edit else ()):
-                for form in _forms(secret):
-                    mask(form)
-            if state:
-                files.append(state, {**given.state, PROFILE_BEFORE: Secret(edit.undo if edit else NOTHING)})
-            if edit:
-                edit.write()
-            files.append(outputs, given.outputs)
-            if environment:
-                files.append(environment, given.environment)
+    with (
+        uninterrupted(),
+        _profile(given.profile, region, environ) as edit,
+        AllOrNothing(filter(None, (state, outputs, environment))) as files,
+    ):
+        # With step debugging on, the runner shows the state that it saves.
+        for secret in given.kept_secrets + (edit.kept_secrets if edit else ()):
+            for form in _forms(secret):
+                mask(form)
+        if state:
+            files.append(state, {**given.state, PROFILE_BEFORE: Secret(edit.undo if edit else NOTHING)})
+        if edit:
+            edit.write()
+        files.append(outputs, given.outputs)
+        if environment:
+            files.append(environment, given.environment)
 
 
 @contextmanager

@@ -6,13 +6,16 @@ A job's variables go in; what the runner would find in its files, and the log, c
 from __future__ import annotations
 
 import re
+import signal
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from typing import TextIO
 from unittest.mock import patch
 
 from botocore.loaders import Loader
@@ -134,7 +137,7 @@ class Stage:
         )
         log = StringIO()
         before = len(self.world.calls)
-        status = main([], dict(variables), log, clock or self.watch.clock())
+        status = call([], variables, log, clock or self.watch.clock())
         ran(variables, log.getvalue(), failed=status != 0)
         calls = tuple(self.world.calls[before:])
         sent = {call.form["WebIdentityToken"] for call in calls if "WebIdentityToken" in call.form}
@@ -142,6 +145,27 @@ class Stage:
         summary = files[SUMMARY].read_text()
         secrets = frozenset({variables["ACTIONS_ID_TOKEN_REQUEST_TOKEN"], *sent})
         return Run(status, log.getvalue(), env, outputs, state, calls, secrets, summary)
+
+
+def call(arguments: Sequence[str], environ: Mapping[str, str], stdout: TextIO, clock: Clock = Clock()) -> int:  # noqa: B008 - a frozen value
+    """The exit status of the program, also where a signal or a limit ends it; this process goes on."""
+    with signals_kept():
+        try:
+            return main(arguments, dict(environ), stdout, clock, end=sys.exit)
+        except SystemExit as ended:
+            return int(ended.code or 0)
+
+
+@contextmanager
+def signals_kept() -> Iterator[None]:
+    """Have the handlers of signals afterwards as they were, and no timer that runs."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

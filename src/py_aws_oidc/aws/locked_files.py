@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from py_aws_oidc.failure import Failure
+from py_aws_oidc.interrupts import pause
 
 Owner = tuple[int, int]
 Opener = Callable[[Path, ExitStack], int]
@@ -143,7 +144,7 @@ def _lock(descriptor: int) -> None:
                     why="another step of this action is writing a profile and has not finished, or hangs.",
                     fix="find out which step that is, or let the two use different files.",
                 ) from None
-            time.sleep(_LOCK_EVERY_SECONDS)
+            pause(_LOCK_EVERY_SECONDS)
         else:
             return
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -23,7 +22,7 @@ from py_aws_oidc.aws.arn import account_of
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.errors import Refused, kind_of
 from py_aws_oidc.failure import Failure, Kind
-from py_aws_oidc.interrupts import time_limit
+from py_aws_oidc.interrupts import leave_to_main_thread, time_limit
 from py_aws_oidc.network import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
@@ -133,16 +132,15 @@ class Service:
                 self._made = made
 
     def client(self) -> STSClient:
-        """The client, which is made once; raises what its making raised."""
+        """The client, which is made once; raises what its making raised, TimeoutError if that takes too long."""
         if self._made is None:
             client = _client(self.endpoint, self.credentials)
             self._made = Future()
             self._made.set_result(client)
-        return self._made.result()
+        return self._made.result(WHOLE_CALL_SECONDS)
 
     def _make(self, made: Future[STSClient]) -> None:
-        # Signals are for the main thread, which alone can keep them away from what must be whole.
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        leave_to_main_thread()
         try:
             made.set_result(_client(self.endpoint, self.credentials))
         except BaseException as error:  # noqa: BLE001 - it is raised where the client is asked for
@@ -209,8 +207,9 @@ def _call(service: Service, operation: str, **parameters: object) -> Mapping[str
 
     too_slow = _unreachable(service.endpoint, TimeoutError())
     try:
-        with time_limit(WHOLE_CALL_SECONDS, too_slow):
-            client = service.client()
+        client = service.client()
+    except TimeoutError:
+        raise too_slow from None
     except (BotoCoreError, ValueError) as error:
         raise _unreachable(service.endpoint, error, is_hopeless=True) from None
     # An answer that cannot be parsed has a status all the same, and botocore tells it only here.
@@ -305,9 +304,13 @@ def _credentials(answer: Mapping[str, Any], now: datetime, endpoint: Endpoint) -
 
 
 def _future(expiration: object, now: datetime) -> datetime:
-    if not isinstance(expiration, datetime) or expiration <= now:
-        raise _not_an_answer("the credentials have expired already, or it does not say when they will")
-    return expiration.astimezone(UTC)
+    try:
+        # The calendar ends with the year 9999, and a moment without an offset cannot be compared.
+        if isinstance(expiration, datetime) and expiration > now:
+            return expiration.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise _not_an_answer("the credentials have expired already, or it does not say when they will")
 
 
 def _word(given: Mapping[str, Any], name: str) -> Secret:

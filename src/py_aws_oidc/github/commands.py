@@ -6,6 +6,7 @@ how the runner reads a line, its source says.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -73,6 +74,19 @@ class Log:
     def error(self, text: str | Iterable[str], *, title: str) -> None:
         """Print an error annotation, which is what the page of the run shows."""
         self._annotate("error", text, title)
+
+    def error_at_once(self, text: str, *, title: str) -> None:
+        """Print an error annotation from a signal handler, whatever was being printed when the signal came.
+
+        A stream refuses a write within a write, so this goes to its descriptor, on a line of its own.
+        """
+        line = f"\n::error title={escape_property(title)}::{escape_data(text)}\n"
+        try:
+            descriptor = self.stream.fileno()
+        except OSError:  # a stream in memory
+            self.stream.write(line)
+        else:
+            os.write(descriptor, line.encode(errors="backslashreplace"))
 
     def notice(self, text: str | Iterable[str], *, title: str) -> None:
         """Print a notice annotation."""
