@@ -210,6 +210,42 @@ def test_an_answer_that_cannot_be_is_an_error(step, answer, said):
     assert said in step.refused()
 
 
+MOMENTS = (
+    "9999-12-31T23:59:59-14:00",
+    "9999-12-31T23:59:59.999999-00:01",
+    "0001-01-01T00:00:00+14:00",
+    "0001-01-01T00:00:00Z",
+    "2999-01-01T00:00:00",
+    "2999-01-01T00:00:00+24:00",
+    "2999-01-01T00:00:00-99:99",
+    "99999999999",
+    "253402300799",
+    "-99999999999999",
+    "1e99",
+    "10000-01-01T00:00:00Z",
+    "2999-13-01T00:00:00Z",
+    "nan",
+    "9" * 400,
+)
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment[:40])
+def test_a_moment_at_the_edge_of_the_calendar_is_used_or_refused(step, moment):
+    body = NAMELESS.replace("2999-01-01T00:00:00Z", moment)
+    step.world.faults.script(
+        "AssumeRoleWithWebIdentity", always=Fault(status=200, body=body, content_type="text/xml")
+    )
+    step.world.faults.script("GetCallerIdentity", Fault(status=200, body=SOMEBODY, content_type="text/xml"))
+
+    run = step()
+
+    if run.status == 1:
+        assert run.exported == []
+        assert re.search("the credentials have expired already|it is not the XML of STS", run.error)
+    else:
+        assert run.outputs["aws-expiration"] > "2999"
+
+
 def test_a_caller_without_a_name_is_an_error(step):
     nobody = SOMEBODY.replace("<Account>000000000007</Account>", "")
     step.world.faults.script("GetCallerIdentity", Fault(status=200, body=nobody, content_type="text/xml"))

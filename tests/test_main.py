@@ -9,6 +9,7 @@ import pytest
 from py_aws_oidc import __version__, action, cleanup
 from py_aws_oidc.__main__ import main
 from py_aws_oidc.failure import Failure
+from py_aws_oidc.github.commands import Log
 from py_aws_oidc.quoting import MOST_OF_PAGE
 from sandbox.in_process import call
 
@@ -185,3 +186,84 @@ def test_bytes_that_are_no_text_do_not_stop_a_message():
 def test_the_real_environment_is_the_default():
     assert main.__defaults__ is not None
     assert main.__defaults__[0] is os.environ
+
+
+PROGRAM = [sys.executable, "-u", "-m", "py_aws_oidc"]
+
+
+def full() -> int:
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+def without_a_reader() -> int:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+def ended_without_a_log(command: list[str], stdout: int) -> subprocess.CompletedProcess[str]:
+    environ = {"INPUT_AWS-REGION": "s3cret", "SHOW_STACK_TRACE": "true"}
+    try:
+        return subprocess.run(command, env=environ, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(stdout)
+
+
+@pytest.mark.parametrize("log", [full, without_a_reader])
+@pytest.mark.parametrize("arguments", [[], ["post"]], ids=["main", "post"])
+def test_a_log_that_cannot_be_written_is_a_failure_in_one_line(log, arguments):
+    run = ended_without_a_log([*PROGRAM, *arguments], log())
+
+    assert run.returncode == 1
+    assert run.stderr == "py-aws-oidc: the log (standard output) cannot be written, so the step failed.\n"
+
+
+@pytest.mark.parametrize(("closed", "lines"), [(">&-", 1), (">&- 2>&-", 0), (">&- 2>&- <&-", 0)])
+@pytest.mark.parametrize("arguments", [[], ["post"]], ids=["main", "post"])
+def test_without_a_stream_for_the_log_the_step_fails_without_a_traceback(closed, lines, arguments):
+    run = ended_without_a_log(["sh", "-c", f'"$@" {closed}', "sh", *PROGRAM, *arguments], full())
+
+    assert run.returncode == 1
+    assert len(run.stderr.splitlines()) == lines
+
+
+def test_a_log_that_ends_in_the_middle_leaves_nothing_for_later_steps(step, monkeypatch, capsys):
+    write, gone = Log._write, []  # noqa: SLF001 - all that is printed passes here
+
+    def ending(log: Log, line: str) -> None:
+        gone.extend(["gone"] if "Signed in" in line else [])
+        if gone:
+            raise BrokenPipeError
+        write(log, line)
+
+    monkeypatch.setattr(Log, "_write", ending)
+    run = step()
+
+    assert run.status == 1
+    assert run.exported == []
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stage", ["main", "post"])
+def test_a_signal_while_a_line_is_written_ends_the_step_on_a_line_of_its_own(stage, tmp_path, monkeypatch):
+    # Python refuses a write to a stream within a write to it.
+    class Cut(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def fileno(self) -> int:
+            return log.fileno()
+
+        def write(self, data: bytes) -> int:
+            log.write(data[:5])
+            signal.raise_signal(signal.SIGTERM)
+            raise AssertionError("the process has not ended")
+
+    monkeypatch.setattr(action if stage == "main" else cleanup, "run", lambda _, log, *__: log.info("A line."))
+    with (tmp_path / "log").open("wb", buffering=0) as log:
+        status = call([stage], {}, io.TextIOWrapper(io.BufferedWriter(Cut())))
+
+    said = (tmp_path / "log").read_text()
+    assert status == 1
+    assert said.startswith("A lin\n::error title=")
+    assert said.count("\n") == 2

@@ -795,16 +795,33 @@ def test_a_host_for_tokens_that_nobody_knows_is_warned_of(step, monkeypatch):
     assert "::warning title=Unknown host::The ID token is asked for at 127.0.0.1" in step().log
 
 
-class TimeIsUp(Event):
-    """What a held answer waits for: the time is up once the request is there, and so without a wait."""
+class Signal(Event):
+    """What a held answer waits for: the signal comes once the request is there, and so without a wait."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
 
     def wait(self, timeout: float | None = None) -> bool:
-        signal.pthread_kill(main_thread().ident, signal.SIGALRM)
+        signal.pthread_kill(main_thread().ident, self._number)
         return super().wait(timeout)
 
 
+def test_a_step_that_is_cancelled_says_so_in_the_log_and_the_summary(step):
+    held = Signal(signal.SIGTERM)
+    step.world.faults.script("AssumeRoleWithWebIdentity", always=Fault(hold=held))
+    try:
+        run = step()
+    finally:
+        held.set()
+
+    assert (run.status, run.exported) == (1, [])
+    assert run.error.startswith("The step was cancelled, and nothing was handed to later steps.")
+    assert run.summary.startswith("## No AWS credentials\n\nThe step was cancelled")
+
+
 def test_a_limit_of_time_ends_whatever_it_waits_for(step):
-    held = TimeIsUp()
+    held = Signal(signal.SIGALRM)
     step.world.faults.script("AssumeRoleWithWebIdentity", always=Fault(hold=held))
     try:
         error = step.refused(action_timeout_s="20")
@@ -816,7 +833,7 @@ def test_a_limit_of_time_ends_whatever_it_waits_for(step):
 
 @pytest.mark.parametrize("endpoint", ["idtoken", "AssumeRoleWithWebIdentity"])
 def test_an_answer_that_never_becomes_whole_is_given_up(step, endpoint):
-    held = TimeIsUp()
+    held = Signal(signal.SIGALRM)
     step.world.faults.script(endpoint, always=Fault(hold=held))
     try:
         error = step.refused(disable_retry="true")
