@@ -148,17 +148,19 @@ DOORS = {"py-aws-oidc": "main", "py-aws-oidc-post": "post"}
 # -I: the working directory is the checked-out repository, and PYTHONPATH may be anything. -B: nothing is written.
 # -u: the log is not a terminal. -Wignore: what a library warns its programmers of is not for a job's log; requests
 # warns where there is no library that guesses charsets. The runner hands both doors the same arguments.
-# A signal of the runner may come while the modules are read: process 1 has no default for it, and ignores it.
+# Process 1 loses a signal that it neither handles nor blocks, so the runner's are blocked until there is a handler; it
+# is there before the modules are read.
 # A run is over before it pays to collect garbage, and a process that ends need not take its modules down one by one.
 DOOR = """\
-#!/usr/bin/python3 -IBuWignore
+#!/usr/bin/env -S --block-signal=INT,TERM /usr/bin/python3 -IBuWignore
 import gc
 import os
 import signal
 import sys
 
-signal.signal(signal.SIGINT, lambda *_: os._exit(1))
-signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda *_: os._exit(1))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
 gc.disable()
 
 from py_aws_oidc.__main__ import main

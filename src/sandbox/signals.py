@@ -2,7 +2,8 @@
 
 Each run is the program as a process with the image's own entrypoint, or the image with the runner's `docker run`. It
 gets one of the runner's two signals at a moment between its start and a little after its usual end; or its limit of
-time, for the step or for a call, is so short that it is reached at such a moment.
+time, for the step or for a call, is so short that it is reached at such a moment. A container's start is that of its
+process: a signal that comes before is lost between the docker client and the engine.
 
 A run must end within a second of the signal. It fails with nothing exported, or, when the signal comes during or after
 the writes, it succeeds with all.
@@ -15,7 +16,6 @@ import runpy
 import signal
 import sys
 import tempfile
-import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MOST_SECONDS = 1.0
 # A signal that comes during the writes does not stop them, and they take this long at most, on a busy machine too.
 WRITES_SECONDS = 0.1
-CALL_SECONDS = 5.0  # with three tries
+CALLS_SECONDS = 10.0  # of a run whose calls have a limit below a second and three tries each
 LIMIT_SECONDS = 150
 EXPORTED = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -46,10 +46,25 @@ _SENDER = """\
 import json, os, signal, subprocess, sys, time
 
 command = {command!r} + sys.argv[1:]
-if command[1:2] != ["run"] and {client!r}:
-    os.execv(command[0], command)
+client = {client!r}
+if client and command[1] != "run":
+    os.execv(client, command)
 began = time.time()
 process = subprocess.Popen(command)
+file = os.environ["GITHUB_ENV"]
+if client:
+    for argument in command:
+        host, _, folder = argument.rpartition(":")
+        if host and file.startswith(folder + "/"):
+            file = host + file.removeprefix(folder)
+            break
+    name = command[command.index("--name") + 1]
+    filters = ["--filter", "container=" + name, "--filter", "event=start"]
+    watch = [client, "events", "--since", str(began), *filters, "--format", "it is there"]
+    with subprocess.Popen(watch, stdout=subprocess.PIPE) as events:
+        events.stdout.readline()
+        events.kill()
+    began = time.time()
 sent = None
 try:
     process.wait({at!r})
@@ -57,23 +72,21 @@ except subprocess.TimeoutExpired:
     sent = time.time()
     process.send_signal({number!r})
 status = process.wait()
-ended = time.time()
-folders = [argument.rpartition(":") for argument in command]
-file = os.environ["GITHUB_ENV"]
-for host, _, folder in folders:
-    if folder and file.startswith(folder + "/"):
-        file = host + file.removeprefix(folder)
-        break
-seen = dict(began=began, sent=sent, ended=ended, written=os.stat(file).st_mtime)
+seen = dict(began=began, sent=sent, ended=time.time(), written=os.stat(file).st_mtime)
 with open({report!r}, "w") as report:
     json.dump(seen, report)
 os._exit(status if status >= 0 else 128 - status)
 """
-# Limits are whole seconds, and a run takes less than one; so a shorter one is put in their place.
+# A limit is of whole seconds, and a run takes less than one; so a shorter one is put in its place. It is reached so
+# long after it is set, which the file says.
 _STEP_LIMIT = """\
+import time
 from py_aws_oidc.interrupts import Ending
-after = Ending.after
-Ending.after = lambda ending, _, failure: after(ending, {seconds}, failure)
+def after(ending, _, failure, after=Ending.after):
+    with open({report!r}, "w") as report:
+        report.write(str(time.time() + {seconds}))
+    after(ending, {seconds}, failure)
+Ending.after = after
 """
 _CALL_LIMIT = """\
 from py_aws_oidc import network
@@ -112,17 +125,17 @@ class End:
     @property
     def wrong(self) -> str:
         """What should not be, in a few words; empty if nothing."""
-        if self.exported not in (set(), EXPORTED):
-            return "exported a part"
-        if self.status and self.exported:
-            return "failed and exported"
-        if not self.status and not self.exported:
-            return "succeeded and exported nothing"
-        if self.exported and self.written > WRITES_SECONDS and "network" not in self.shot.limit:
-            return f"exported {self.written:.3f} s after the signal"
-        if self.took > (CALL_SECONDS if "network" in self.shot.limit else MOST_SECONDS):
-            return f"ended {self.took:.3f} s after the signal"
-        return "did not say why" if "in a way that it should not" in self.said else ""
+        calls = "network" in self.shot.limit
+        faults = {
+            "exported a part": self.exported not in (set(), EXPORTED),
+            "failed and exported": bool(self.status and self.exported),
+            "succeeded and exported nothing": not self.status and not self.exported,
+            f"exported {self.written:.3f} s after the signal": self.exported and self.written > WRITES_SECONDS,
+            f"ended {self.took:.3f} s after the signal": self.took > MOST_SECONDS,
+            f"took {self.seconds:.3f} s": calls and self.seconds > CALLS_SECONDS,
+            "did not say why": "in a way that it should not" in self.said,
+        }
+        return ", ".join(fault for fault, is_there in faults.items() if is_there)
 
 
 @dataclass(frozen=True)
@@ -138,16 +151,14 @@ class Range:
     def fire(self, shot: Shot) -> End:
         """One run."""
         with tempfile.TemporaryDirectory(prefix="signals-") as folder:
-            sender, report = Path(folder, "docker"), Path(folder, "report")
-            process = [sys.executable, "-IBuWignore", "-c", program(shot)]
-            command = [self.engine.client] if self.engine else process
-            # A limit is not counted from the start of the interpreter, but where the program sets it.
-            at = LIMIT_SECONDS if shot.limit else shot.at
+            sender, report, limit = (Path(folder, name) for name in ("docker", "report", "limit"))
+            client = self.engine.client if self.engine else ""
+            process = [sys.executable, "-IBuWignore", "-c", program(shot, limit)]
             text = _SENDER.format(
                 python=sys.executable,
-                command=command,
-                client=bool(self.engine),
-                at=at,
+                command=[client] if client else process,
+                client=client,
+                at=LIMIT_SECONDS if shot.limit else shot.at,
                 number=int(shot.number),
                 report=str(report),
             )
@@ -168,20 +179,24 @@ class Range:
                     image=self.image,
                     process=None if engine else [str(sender)],
                 )
-            return ended(shot, step, json.loads(report.read_text()))
+            seen: dict[str, float] = json.loads(report.read_text())
+            if limit.exists():
+                seen["sent"] = float(limit.read_text())
+            return ended(shot, step, seen)
 
 
-def program(shot: Shot) -> str:
+def program(shot: Shot, report: Path) -> str:
     """The image's entrypoint, which imports this program."""
     door: str = runpy.run_path(str(ROOT / "tools" / "rootfs.py"))["DOOR"].format("main")
     path = f"sys.path.insert(0, {str(Path(py_aws_oidc.__file__).parents[1])!r})\n"
-    return door.replace("from py_aws_oidc", f"{path}{shot.limit.format(seconds=shot.at)}from py_aws_oidc", 1)
+    limit = shot.limit.format(seconds=shot.at, report=str(report))
+    return door.replace("from py_aws_oidc", f"{path}{limit}from py_aws_oidc", 1)
 
 
 def ended(shot: Shot, step: StepResult, seen: Mapping[str, float | None]) -> End:
     """The end of a run, of which the sender has seen the times."""
     began, end, written = (float(seen[name] or 0) for name in ("began", "ended", "written"))
-    from_ = seen["sent"] or (began + shot.at if shot.limit else end)
+    from_ = seen["sent"] or end
     return End(
         shot,
         outcome=step.outcome,

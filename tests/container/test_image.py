@@ -69,7 +69,10 @@ def test_a_door_is_one_executable_file_with_an_absolute_isolated_interpreter(tre
     file = tree.getmember(door.removeprefix("/"))
 
     assert (file.isreg(), file.mode & 0o7777) == (True, 0o755)
-    assert tree.extractfile(file).readline() == f"#!{PYTHON} {FLAGS}\n".encode()
+    assert (
+        tree.extractfile(file).readline()
+        == f"#!/usr/bin/env -S --block-signal=INT,TERM {PYTHON} {FLAGS}\n".encode()
+    )
 
 
 @pytest.mark.parametrize("tool", ["sh", "env", "tail"])
