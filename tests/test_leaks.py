@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.leaks import leaks
 
 from sandbox import secrets
+from sandbox.leaks import leaks
 from sandbox.runner.values import RawLine, StepResult
 from sandbox.secrets import Shown
 
