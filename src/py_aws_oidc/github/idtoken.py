@@ -140,7 +140,7 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
 
     try:
         claims = jwt.decode(token.reveal(), options={"verify_signature": False})
-    except (jwt.InvalidTokenError, RecursionError) as error:
+    except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
         raise Failure(
             "The runner's answer has an ID token that cannot be read.",
             why=f"it is no JSON Web Token ({type(error).__name__}).",
@@ -175,7 +175,7 @@ def claims_of(token: Secret) -> Mapping[str, Any]:
 
     try:
         claims: Mapping[str, Any] = jwt.decode(token.reveal(), options={"verify_signature": False})
-    except (jwt.InvalidTokenError, RecursionError):
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
         return {}
     return claims
 
