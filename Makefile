@@ -34,6 +34,15 @@ docs: setup-demo ## The pages docs/reliability.md and docs/troubleshooting.md, f
 soak: setup-demo ## 1,000 runs against services that fail at random
 	@$(BIN)/python -m sandbox soak
 
+.PHONY: fuzz
+fuzz: setup-demo ## RUNS=3000 random jobs, of a random SEED
+	@$(BIN)/python -m sandbox fuzz $${RUNS:+--runs "$$RUNS"} $${SEED:+--seed "$$SEED"}
+
+.PHONY: signals
+signals: setup-demo ## Signals and time limits at random moments of many runs, of a random SEED
+	@if engine=$$(tools/engine find); then eval "$$engine"; image=$$(tools/image); else image=; fi; \
+	$(BIN)/python -m sandbox signals $${image:+"$$image"} $${SEED:+--seed "$$SEED"}
+
 .PHONY: bench
 bench: setup-demo ## What a run takes, beside that of another action's REFERENCE=path/to/dist/index.js
 	@engine=$$(tools/engine find); eval "$$engine"; image=$$(tools/image); \

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from sandbox import demo, reliability, soak, troubleshooting
+from sandbox import demo, fuzz, reliability, signals, soak, troubleshooting
 
 if __name__ == "__main__":
     match sys.argv[1:]:
@@ -16,5 +16,9 @@ if __name__ == "__main__":
             sys.exit(troubleshooting.main(sys.stdout))
         case ["soak", *arguments]:
             sys.exit(soak.main(arguments, sys.stdout))
+        case ["fuzz", *arguments]:
+            sys.exit(fuzz.main(arguments, sys.stdout))
+        case ["signals", *arguments]:
+            sys.exit(signals.main(arguments, sys.stdout))
         case _:
-            sys.exit("usage: python -m sandbox demo | reliability | troubleshooting | soak [--runs N] [--seed S]")
+            sys.exit("usage: python -m sandbox demo | reliability | troubleshooting | soak | fuzz | signals")

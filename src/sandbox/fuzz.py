@@ -49,6 +49,7 @@ RUNS = 3000
 HANG_SECONDS = 60
 AREAS = ("variables", "claims", "token", "STS", "secrets", "files", "policy", "state")
 AREA_SHARE = 0.3
+CRASHED = 70
 RETRY_SECONDS = 130  # by the clock that only sleeping moves
 COMMANDS = {"add-mask", "group", "endgroup", "error", "warning", "notice"}
 PLANTED = "planted by the fuzz"
@@ -510,7 +511,12 @@ class Fuzz:
         stdout = TextIOWrapper(BytesIO(), encoding="latin-1")
         began, slept = time.monotonic(), watch.seconds
         clock = replace(watch.clock(), uniform=chance.uniform)
-        status = call([name], environ, stdout, clock)
+        try:
+            status = call([name], environ, stdout, clock)
+        except Exception as error:  # noqa: BLE001 - what the fuzz is there to find
+            status = CRASHED
+            stdout.write(f"{type(error).__name__} came out of {name}.\n")
+            stdout.flush()
         log = stdout.detach().getvalue().decode(errors="replace")
         ran(environ, log, failed=status != 0)
         return Ended(status, log, watch.seconds - slept, time.monotonic() - began)
@@ -624,8 +630,10 @@ def main(
         for number in numbers:
             hang = Timer(seconds, hung, (number, out, end))
             hang.start()
-            status, faults = Fuzz(scene, given.seed).run(number)
-            hang.cancel()
+            try:
+                status, faults = Fuzz(scene, given.seed).run(number)
+            finally:
+                hang.cancel()
             statuses[status] += 1
             wrong += bool(faults)
             out.writelines(f"Run {number}: {fault}.\n" for fault in faults)

@@ -5,6 +5,7 @@ Whoever makes a secret calls `made`, whoever runs the program calls `ran`, and t
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,8 @@ def made(what: str, value: str) -> str:
 def ran(environ: Mapping[str, str], log: str, *, failed: bool) -> None:
     """Note what a run with this environment showed; the runner's files are read as they are now."""
     paths = {name: Path(environ[name]) for name in COMMAND_FILES if environ.get(name)}
-    files = {name: path.read_bytes().decode(errors="replace") for name, path in paths.items() if path.is_file()}
+    found = {name: path for name, path in paths.items() if os.path.isfile(path)}  # noqa: PTH113 - a Path raises for a name that is too long
+    files = {name: path.read_bytes().decode(errors="replace") for name, path in found.items()}
     _shown.append(Shown(log=log, files=files, failed=failed, environ=dict(environ)))
 
 
