@@ -53,7 +53,7 @@ def test_a_signal_ends_the_process_wherever_python_drops_exceptions():
     gc.collect()
 
     assert reference() is None
-    assert statuses == [1]
+    assert set(statuses) == {1}  # more than one where the end takes longer than the last words may
 
 
 def test_what_cannot_be_said_ends_the_process_all_the_same():

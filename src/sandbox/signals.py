@@ -59,12 +59,10 @@ if client:
             file = host + file.removeprefix(folder)
             break
     name = command[command.index("--name") + 1]
-    filters = ["--filter", "container=" + name, "--filter", "event=start"]
-    watch = [client, "events", "--since", str(began), *filters, "--format", "it is there"]
-    with subprocess.Popen(watch, stdout=subprocess.PIPE) as events:
-        events.stdout.readline()
-        events.kill()
-    began = time.time()
+    filters = ["--filter", "container=" + name, "--filter", "event=start", "--filter", "event=die"]
+    watch = [client, "events", "--since", str(began), *filters, "--format", "{{{{.TimeNano}}}}"]
+    events = subprocess.Popen(watch, stdout=subprocess.PIPE)
+    began = int(events.stdout.readline()) / 1e9
 sent = None
 try:
     process.wait({at!r})
@@ -72,7 +70,13 @@ except subprocess.TimeoutExpired:
     sent = time.time()
     process.send_signal({number!r})
 status = process.wait()
-seen = dict(began=began, sent=sent, ended=time.time(), written=os.stat(file).st_mtime)
+ended = time.time()
+if client:
+    # The engine takes its time to remove the container, which is not the program's.
+    ended = int(events.stdout.readline()) / 1e9
+    events.kill()
+    events.wait()
+seen = dict(began=began, sent=sent, ended=ended, written=os.stat(file).st_mtime)
 with open({report!r}, "w") as report:
     json.dump(seen, report)
 os._exit(status if status >= 0 else 128 - status)
@@ -92,6 +96,7 @@ _CALL_LIMIT = """\
 from py_aws_oidc import network
 network.WHOLE_CALL_SECONDS = {seconds}
 """
+LIMITS = {"step": _STEP_LIMIT, "call": _CALL_LIMIT}
 
 
 @dataclass(frozen=True)
@@ -103,10 +108,8 @@ class Shot:
     limit: str = ""
 
     def __str__(self) -> str:
-        what = (
-            f"signal {self.number}" if self.number else f"limit of a {'step' if 'Ending' in self.limit else 'call'}"
-        )
-        return f"{what} at {self.at:.3f} s"
+        limited = (f"limit of a {name}" for name, text in LIMITS.items() if text == self.limit)
+        return f"{next(limited, f'signal {self.number}')} at {self.at:.3f} s"
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class End:
     @property
     def wrong(self) -> str:
         """What should not be, in a few words; empty if nothing."""
-        calls = "network" in self.shot.limit
+        calls = self.shot.limit == LIMITS["call"]
         faults = {
             "exported a part": self.exported not in (set(), EXPORTED),
             "failed and exported": bool(self.status and self.exported),
@@ -224,7 +227,7 @@ def shots(chance: Random, usual: float, number: int, *, limits: bool = False) ->
     for _ in range(number):
         at = chance.uniform(0.001, 1.1 * usual)
         if limits:
-            yield Shot(at, limit=chance.choice([_STEP_LIMIT, _CALL_LIMIT]))
+            yield Shot(at, limit=chance.choice(list(LIMITS.values())))
         else:
             yield Shot(at, chance.choice(SIGNALS))
 
