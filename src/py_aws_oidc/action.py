@@ -25,6 +25,7 @@ def run(environ: Mapping[str, str], log: Log, clock: Clock, ending: Ending) -> N
     Everything that can fail comes before the first export. Raises Failure; at the limit of action-timeout-s, it ends.
     """
     inputs = Inputs.read(environ)
+    ending.after(inputs.action_timeout_s, too_long(inputs.action_timeout_s))
     log = replace(log, hides_accounts=inputs.mask_aws_account_id)
     try:
         _run(inputs, environ, log, clock)
@@ -47,7 +48,6 @@ def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, clock: Clock) -> 
     policy_file = read_policy(inputs, environ)
     sign_in = SignIn(inputs, export.without_unset(environ, inputs), endpoint, retry, log, policy_file)
 
-    ending.after(inputs.action_timeout_s, too_long(inputs.action_timeout_s))
     session = sign_in.existing() or sign_in.by(chosen)
     check_account(session, inputs, endpoint.name)
     exports = export.exports(session, inputs, environ)
