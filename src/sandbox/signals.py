@@ -49,6 +49,7 @@ command = {command!r} + sys.argv[1:]
 client = {client!r}
 if client and command[1] != "run":
     os.execv(client, command)
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # what is started in the background ignores it
 began = time.time()
 process = subprocess.Popen(command)
 file = os.environ["GITHUB_ENV"]
