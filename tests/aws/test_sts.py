@@ -1,7 +1,7 @@
 """What nothing around us may change about a call to STS."""
 
 import socket
-from threading import Thread
+from threading import Event, Thread
 
 import boto3
 import pytest
@@ -10,6 +10,7 @@ from py_aws_oidc.aws import sts
 from py_aws_oidc.aws.arn import partition_of
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.errors import Refused
+from py_aws_oidc.failure import Failure
 from py_aws_oidc.network import Network
 from py_aws_oidc.secret import Secret
 from sandbox.faults import Fault
@@ -99,6 +100,19 @@ def test_where_no_thread_can_be_started_the_client_is_made_when_it_is_asked_for(
     service.make_ahead()
 
     assert service.client() is service.client()
+
+
+def test_a_client_that_is_not_made_in_time_is_a_failure(monkeypatch):
+    held = Event()
+    monkeypatch.setattr(sts, "_client", lambda *_: held.wait(20))
+    monkeypatch.setattr(sts, "WHOLE_CALL_SECONDS", 0.01)
+    service = sts.Service(sts.Endpoint("eu-west-1", None, Network()), KEYS)
+    service.make_ahead()
+    try:
+        with pytest.raises(Failure, match=r"AWS STS could not be reached\."):
+            sts.caller_identity(service, KEYS)
+    finally:
+        held.set()
 
 
 def test_what_neither_the_sdk_nor_sts_says_is_not_explained_away():

@@ -285,7 +285,7 @@ def test_timeouts_and_certificates_are_those_of_the_network(tmp_path, monkeypatc
         idtoken.fetch(REQUEST, "a", network)
 
 
-@pytest.mark.parametrize("text", ["x", "a.b.c", "e30.", "é.é.é", "..", "W10.W10.x"])
+@pytest.mark.parametrize("text", ["\ud800", "a.b.\udcff", "x", "a.b.c", "e30.", "é.é.é", "..", "W10.W10.x"])
 def test_what_is_no_token_is_not_used(text):
     with pytest.raises(Failure, match="cannot be read"):
         idtoken.inspect(Secret(text), "sts.amazonaws.com", NOW)
