@@ -155,12 +155,13 @@ class Range:
     def fire(self, shot: Shot) -> End:
         """One run."""
         with tempfile.TemporaryDirectory(prefix="signals-") as folder:
-            sender, report, limit = (Path(folder, name) for name in ("docker", "report", "limit"))
+            sender, door, report, limit = (Path(folder, name) for name in ("docker", "door", "report", "limit"))
             client = self.engine.client if self.engine else ""
-            process = [sys.executable, "-IBuWignore", "-c", program(shot, limit)]
+            door.write_text(program(shot, limit))
+            door.chmod(0o755)
             text = _SENDER.format(
                 python=sys.executable,
-                command=[client] if client else process,
+                command=[client or str(door)],
                 client=client,
                 at=LIMIT_SECONDS if shot.limit else shot.at,
                 number=int(shot.number),
@@ -190,9 +191,10 @@ class Range:
 
 
 def program(shot: Shot, report: Path) -> str:
-    """The image's entrypoint, which imports this program."""
+    """The image's entrypoint, with this interpreter and this program."""
     door: str = runpy.run_path(str(ROOT / "tools" / "rootfs.py"))["DOOR"].format("main")
     path = f"sys.path.insert(0, {str(Path(py_aws_oidc.__file__).parents[1])!r})\n"
+    door = door.replace("/usr/bin/python3", sys.executable, 1)
     limit = shot.limit.format(seconds=shot.at, report=str(report))
     return door.replace("from py_aws_oidc", f"{path}{limit}from py_aws_oidc", 1)
 
