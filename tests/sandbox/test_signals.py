@@ -55,11 +55,11 @@ def test_how_a_run_must_not_end(end, fault):
 
 def test_what_went_wrong_is_told_with_its_moment():
     out = io.StringIO()
-    wrong = [replace(RED, took=121), replace(RED, shot=Shot(0.5, limit=LIMITS["step"]), took=9)]
+    wrong = [replace(RED, took=121), replace(RED, shot=Shot(0.5, limit=LIMITS["step"]), took=99)]
 
     assert signals.tell("Runs", [GREEN, RED, *wrong], out) == 2
     assert "signal 15 at 0.100 s: ended 121.000 s after the signal; status 1." in out.getvalue()
-    assert "limit of a step at 0.500 s: ended 9.000 s" in out.getvalue()
+    assert "limit of a step at 0.500 s: ended 99.000 s" in out.getvalue()
     assert "4 runs, 1 green, 3 red" in out.getvalue()
 
 
