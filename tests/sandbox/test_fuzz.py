@@ -15,6 +15,7 @@ def fuzzed(*arguments: str, **more: object) -> tuple[int, str]:
     return fuzz.main(arguments, out, **more), out.getvalue()
 
 
+@pytest.mark.slow
 def test_random_jobs_end_as_they_should():
     status, said = fuzzed("--runs", "60", "--seed", "20261126")
 

@@ -14,6 +14,7 @@ def _patient(monkeypatch):
     monkeypatch.setattr(signals, "MOST_SECONDS", 15)
 
 
+@pytest.mark.slow
 def test_a_signal_or_a_limit_at_any_moment_ends_a_process_at_once():
     out = io.StringIO()
     assert signals.main(["--processes", "20", "--limits", "10", "--seed", "1"], out) == 0, out.getvalue()
