@@ -9,7 +9,7 @@ RUN pip install --no-cache-dir --root-user-action=ignore --require-hashes --only
         --no-compile --target=/build/packages --requirement=/build/image.txt
 
 COPY src/py_aws_oidc /build/source/py_aws_oidc
-COPY tools/rootfs.py /build/
+COPY tools/elf.py tools/rootfs.py /build/
 RUN PYTHONHASHSEED=0 python3 -B /build/rootfs.py /build/packages /build/source /build/layers
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The image's file tree: what the action can reach on any of its ways, and nothing else.
 
-Runs as root in the Dockerfile's build stage, where Debian's Python, the programs below and the packages of
-requirements/image.txt are installed, and writes two trees, which become the image's two layers:
+Runs under Debian's Python 3.13: in the Dockerfile's build stage on that stage's own files, and for tools/oci-image on
+the files of any architecture (`--root`), of which it executes nothing. The packages of requirements/image.txt are in a
+folder. It writes two trees, which become the image's two layers:
 
     base      the interpreter and what it needs, the standard library, the packages, a few programs of Debian's
     release   py_aws_oidc and its two doors
@@ -16,6 +17,7 @@ from __future__ import annotations
 import ast
 import base64
 import csv
+import errno
 import functools
 import hashlib
 import io
@@ -24,21 +26,25 @@ import os
 import py_compile
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from argparse import ArgumentParser
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ExtensionFileLoader, FileFinder, ModuleSpec, SourceFileLoader
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
+import elf
+
 ROOT = Path("/")
+PYTHON = (3, 13)
 LIBRARY = Path("/usr/lib/python3.13")
 PACKAGES = Path("/usr/local/lib/python3.13/dist-packages")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-MULTIARCH = f"/usr/lib/{os.uname().machine}-linux-gnu"
+TRIPLETS = {elf.EM_X86_64: "x86_64-linux-gnu", elf.EM_AARCH64: "aarch64-linux-gnu"}
+_LINKS_AT_MOST = 40  # as in the kernel, path_resolution(7)
 DATE_SECONDS = 315532800  # 1 January 1980, of all files: a layer's digest says what is in it, not when it was made
 
 # The last four: Kubernetes runners (actions/runner-container-hooks), and a person who looks into the image.
@@ -46,33 +52,29 @@ PROGRAMS = ("python3", "sh", "cat", "env", "tail")
 FILES = (
     CERTIFICATES,
     "/etc/debian_version",
-    "/etc/group",
     "/etc/host.conf",
-    "/etc/nsswitch.conf",
     "/etc/os-release",
-    "/etc/passwd",
     "/usr/lib/ssl/cert.pem",
     "/usr/lib/ssl/certs",
     "/usr/lib/ssl/openssl.cnf",
-    f"{MULTIARCH}/libgcc_s.so.1",  # no file names it: libc loads it when a thread ends, pthread_exit(3)
 )
+# Files of these names are made when a package is installed, as copies of the ones that the package has.
+COPIES = {
+    "/etc/group": "/usr/share/base-passwd/group.master",
+    "/etc/nsswitch.conf": "/usr/share/libc-bin/nsswitch.conf",
+    "/etc/passwd": "/usr/share/base-passwd/passwd.master",
+}
+CERTIFICATES_OF = "ca-certificates"  # the package that makes CERTIFICATES, so that no package lists it
+LIBRARIES = ("libgcc_s.so.1",)  # no file names it: libc loads it when a thread ends, pthread_exit(3)
 LINKS = ("/bin", "/lib", "/lib64", "/sbin")  # usr-merge; not every machine has all
 FOLDERS = {"/root": 0o700, "/tmp": 0o1777, "/var/tmp": 0o1777}  # noqa: S108 - the image's own
-# Files that are made when these packages are installed, so that no package lists them.
-MADE_BY = {
-    CERTIFICATES: "ca-certificates",
-    Path("/etc/group"): "base-passwd",
-    Path("/etc/nsswitch.conf"): "libc-bin",
-    Path("/etc/passwd"): "base-passwd",
-}
-
 # The services whose models botocore needs, by their names in endpoints.json: STS, and those that its chain of
 # credentials asks for a profile with an SSO session. For one with a login it wants botocore[crt] before it asks
 # (botocore.credentials), and that is not here.
 SERVICES = {"sts": "sts", "sso": "portal.sso", "sso-oidc": "oidc"}
 # What is taken of the packages besides modules.
 DATA = re.compile(
-    rf"""[^/]+\.dist-info/ | botocore/data/ (
+    rf"""[^/]+\.dist-info/ (METADATA | RECORD | .*\b(AUTHORS|COPYING|LICENCE|LICENSE|NOTICE)\b.*) | botocore/data/ (
         (_retry | endpoints | partitions | sdk-default-configuration) \.json
         | ({"|".join(SERVICES)}) /[^/]+/ (service | endpoint-rule-set)-
     )""",
@@ -230,17 +232,23 @@ def _folders(spec: ModuleSpec | None) -> Sequence[str]:
     return (spec and spec.submodule_search_locations) or []
 
 
-def finder(path: Iterable[Path]) -> Callable[[str], ModuleSpec | None]:
-    """What finds a module in these folders, without importing anything; None for one that is not there."""
+def finder(path: Iterable[Path], triplet: str) -> Callable[[str], ModuleSpec | None]:
+    """What finds a module in these folders, without importing anything; None for one that is not there.
+
+    Modules in C are those of Debian's Python for the architecture with this triplet, whichever runs this.
+    """
+    in_c = [f".cpython-{PYTHON[0]}{PYTHON[1]}-{triplet}.so", ".abi3.so", ".so"]
+    loaders = (ExtensionFileLoader, in_c), (SourceFileLoader, [".py"])
     top = [str(folder) for folder in path]
 
     @functools.cache
     def find(module: str) -> ModuleSpec | None:
         parent, _, _ = module.rpartition(".")
         folders = _folders(find(parent)) if parent else top
-        if not folders or module in sys.builtin_module_names:
+        if module in sys.builtin_module_names:
             return None
-        return PathFinder.find_spec(module, folders)
+        specs = [spec for folder in folders if (spec := FileFinder(folder, *loaders).find_spec(module))]
+        return next((spec for spec in specs if spec.loader), specs[0] if specs else None)
 
     return find
 
@@ -284,26 +292,89 @@ def _hash_and_size(path: Path) -> tuple[str, int]:
     return f"sha256={digest.decode()}", len(content)
 
 
-def needed(answer: str) -> list[str]:
-    """The files in an answer of ldd, the loader among them; FileNotFoundError if it found one not."""
-    if missing := re.findall(r"(\S+) => not found", answer):
+def owners(lists: Mapping[str, Collection[str]], paths: Iterable[Path]) -> set[str]:
+    """The packages that have these files, by what each one lists; FileNotFoundError for a file of none."""
+    of = {path: package for package, listed in lists.items() for path in listed}
+    if strangers := [str(path) for path in paths if str(path) not in of]:
+        raise FileNotFoundError(f"No package of Debian's has {', '.join(strangers)}")
+    return {of[str(path)] for path in paths}
+
+
+# What scanners read, as far as a package's own control file and dpkg's list of installed packages say the same.
+FIELDS = (
+    *("Package", "Status", "Priority", "Section", "Maintainer", "Architecture", "Multi-Arch", "Source", "Version"),
+    *("Depends", "Pre-Depends", "Description", "Homepage"),
+)
+
+
+def paragraphs(status: str, packages: Collection[str]) -> str:
+    """What dpkg's list of installed packages says of these, in one order of packages and fields."""
+    named = {}
+    for text in status.strip().split("\n\n"):
+        fields = dict(re.findall(r"^([\w-]+):[ ]?(.*(?:\n[ \t].*)*)", text, re.MULTILINE))
+        named[fields["Package"]] = [f"{name}: {fields[name]}\n" for name in FIELDS if name in fields]
+    return "".join(f"{''.join(named[package])}\n" for package in sorted(packages))
+
+
+@dataclass(frozen=True)
+class Root:
+    """The file tree that files are taken from: this machine's own, or one of Debian's packages, unpacked."""
+
+    top: Path = ROOT
+
+    def at(self, path: Path | str) -> Path:
+        """Where a path of the tree is on this machine."""
+        return self.top / Path(path).relative_to(ROOT)
+
+    def path_of(self, place: Path) -> Path:
+        """What a path of this machine is in the tree."""
+        return ROOT / place.relative_to(self.top)
+
+    def leads_to(self, path: Path | str) -> Path:
+        """Follow the links of a path as they are followed in the tree; OSError where they go round in circles."""
+        done, ahead, links = ROOT, list(Path(path).relative_to(ROOT).parts), 0
+        while ahead:
+            part = ahead.pop(0)
+            if part == "..":
+                done = done.parent
+                continue
+            place = self.at(done / part)
+            if not place.is_symlink():
+                done /= part
+                continue
+            links += 1
+            if links > _LINKS_AT_MOST:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+            target = place.readlink()
+            ahead = [*(target.parts[1:] if target.is_absolute() else target.parts), *ahead]
+            done = ROOT if target.is_absolute() else done
+        return done
+
+    def program(self, name: str) -> Path:
+        """Where a program is; FileNotFoundError if it is not there."""
+        return self._first(("/usr/bin", "/usr/sbin", "/bin", "/sbin"), name, "the image")
+
+    def library(self, name: str, search: Iterable[str], triplet: str, needed_by: Path | str) -> Path:
+        """Where the loader finds a library (ld.so(8)); FileNotFoundError if it does not."""
+        origin = str(Path(needed_by).parent)
+        folders = [re.sub(r"\$(ORIGIN|\{ORIGIN\})", origin, folder) for folder in search]
+        return self._first([*folders, f"/usr/lib/{triplet}", "/usr/lib"], name, needed_by)
+
+    def _first(self, folders: Iterable[str], name: str, needed_by: Path | str) -> Path:
+        for path in (Path(folder, name) for folder in folders):
+            if self.at(self.leads_to(path)).is_file():
+                return path
         raise FileNotFoundError(
-            f"A file of the image needs {', '.join(missing)}, and ldd does not find that here: "
-            "install the package that has it in the Dockerfile's build stage"
+            f"{needed_by} needs {name}, and it is not in {self.top}: "
+            "install the package that has it where tools/rootfs.py runs"
         )
-    return re.findall(r"(/\S+) \(0x", answer)
 
-
-def owners(answer: str) -> set[str]:
-    """The packages in an answer of `dpkg --search`: `a:amd64, b: /path`."""
-    lines = [line.partition(": /")[0] for line in answer.splitlines() if not line.startswith("diversion by ")]
-    return {name.partition(":")[0] for names in lines for name in names.split(", ")}
-
-
-def paragraphs(status: str, packages: Container[str]) -> str:
-    """What dpkg's list of installed packages says of these."""
-    named = [(text.partition("\n")[0].removeprefix("Package: "), text) for text in status.strip().split("\n\n")]
-    return "".join(f"{text}\n\n" for name, text in named if name in packages)
+    def packages(self) -> dict[str, set[str]]:
+        """The files of each of Debian's packages, by dpkg's lists."""
+        return {
+            place.stem.partition(":")[0]: set(place.read_text(encoding="utf-8").splitlines())
+            for place in sorted(self.at("/var/lib/dpkg/info").glob("*.list"))
+        }
 
 
 @dataclass(frozen=True)
@@ -311,6 +382,7 @@ class Tree:
     """A file tree that grows under `top`; what is in it has the path here that it will have in the image."""
 
     top: Path
+    root: Root = Root()
 
     def at(self, path: Path | str) -> Path:
         """Where a path of the image is on this machine."""
@@ -328,18 +400,19 @@ class Tree:
         return [ROOT / place.relative_to(self.top) for place in places]
 
     def take(self, path: Path | str) -> None:
-        """Copy a file to where it is in Debian, or a link and the file that it leads to."""
-        source = Path(path).parent.resolve() / Path(path).name
-        place = self.room(source)
+        """Copy a file to where it is in the root, or a link and the file that it leads to."""
+        path = self.root.leads_to(Path(path).parent) / Path(path).name
+        source, place = self.root.at(path), self.room(path)
         if place.is_symlink() or place.exists():
             return
         shutil.copyfile(source, place, follow_symlinks=False)
         if source.is_symlink():
-            if source.is_file():
-                self.take(source.resolve())
+            end = self.root.leads_to(path)
+            if self.root.at(end).is_file():
+                self.take(path.parent / source.readlink())
         else:
             shutil.copymode(source, place)
-            self.compile(source)
+            self.compile(path)
 
     def take_files(self, files: Mapping[Path, Path]) -> None:
         """Copy files, by their new places."""
@@ -375,26 +448,49 @@ class Tree:
 
 def base(tree: Tree, packages: Path, source: Path) -> None:
     """What a release of the action does not change: all that py_aws_oidc, in the folder `source`, runs on."""
-    for link in filter(os.path.islink, LINKS):
-        tree.room(link).symlink_to(Path(link).readlink())
+    root = tree.root
+    for link in LINKS:
+        if root.at(link).is_symlink():
+            tree.room(link).symlink_to(root.at(link).readlink())
     for path in FILES:
         tree.take(path)
+    for path, original in COPIES.items():
+        tree.write(path, root.at(original).read_text(encoding="utf-8"))
     for program in PROGRAMS:
-        tree.take(shutil.which(program) or program)
-    find = finder([LIBRARY, LIBRARY / "lib-dynload", packages, source])
+        tree.take(root.program(program))
+    machine = elf.read(root.at(root.leads_to(root.program("python3")))).machine
+    triplet = TRIPLETS[machine]
+    library = root.at(LIBRARY)
+    find = finder([library, library / "lib-dynload", packages, source], triplet)
     found = reachable([*HIDDEN, *modules(source)], find, NEVER).values()
-    for path in found:
-        if path.is_relative_to(LIBRARY):
-            tree.take(path)
+    for place in found:
+        if place.is_relative_to(library):
+            tree.take(root.path_of(place))
     _packages(tree, packages, {path for path in found if path.is_relative_to(packages)})
-    for path in needed(_said("ldd", *(str(path) for path in map(tree.at, tree.files()) if _is_elf(path)))):
-        tree.take(path)
+    _libraries(tree, machine)
     _list_of_debian(tree)
     for folder, mode in FOLDERS.items():
         tree.at(folder).mkdir(parents=True, exist_ok=True)
         tree.at(folder).chmod(mode)
-    _said("ldconfig", "-X", "-r", str(tree.top))
-    shutil.rmtree(tree.at("/var/cache"), ignore_errors=True)
+
+
+def _libraries(tree: Tree, machine: int) -> None:
+    """Take what the tree's programs and modules in C need, and what that needs in turn."""
+    for name in LIBRARIES:
+        tree.take(tree.root.library(name, (), TRIPLETS[machine], "the image"))
+    seen: set[Path] = set()
+    while wanted := {path for path in tree.files() if not tree.at(path).is_symlink()} - seen:
+        seen |= wanted
+        for path in sorted(wanted):
+            if not elf.is_elf(tree.at(path)):
+                continue
+            file = elf.read(tree.at(path))
+            if file.machine != machine:
+                raise ValueError(f"{path} is for machine {file.machine} of elf(5), and the image for {machine}")
+            for name in file.needed:
+                tree.take(tree.root.library(name, file.search, TRIPLETS[machine], path))
+            if file.interpreter:
+                tree.take(file.interpreter)
 
 
 def _packages(tree: Tree, packages: Path, found: AbstractSet[Path]) -> None:
@@ -414,29 +510,19 @@ def _packages(tree: Tree, packages: Path, found: AbstractSet[Path]) -> None:
 def _list_of_debian(tree: Tree) -> None:
     """Say which of Debian's packages the files are of, for scanners, and under which licences."""
     listed = [
-        str(path)
+        Path(COPIES.get(str(path), path))
         for path in tree.files()
-        if path not in MADE_BY and not path.is_relative_to("/usr/local") and "__pycache__" not in path.parts
+        if path != CERTIFICATES and not path.is_relative_to("/usr/local") and "__pycache__" not in path.parts
     ]
-    packages = owners(_said("dpkg", "--search", *listed)) | set(MADE_BY.values())
-    status = Path("/var/lib/dpkg/status").read_text(encoding="utf-8")
+    packages = owners(tree.root.packages(), listed) | {CERTIFICATES_OF}
+    status = tree.root.at("/var/lib/dpkg/status").read_text(encoding="utf-8")
     tree.write("/var/lib/dpkg/status", paragraphs(status, packages))
     for package in sorted(packages):
-        terms = Path("/usr/share/doc", package, "copyright").read_text(encoding="utf-8")
+        path = tree.root.leads_to(f"/usr/share/doc/{package}/copyright")
+        terms = tree.root.at(path).read_text(encoding="utf-8")
         tree.write(Path("/usr/share/doc", package, "copyright"), terms)
         for licence in re.findall(r"/usr/share/common-licenses/[\w.-]*\w", terms):
             tree.take(licence)
-
-
-def _is_elf(path: Path) -> bool:
-    if path.is_symlink():
-        return False
-    with path.open("rb") as file:
-        return file.read(4) == b"\x7fELF"
-
-
-def _said(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - Debian's own
 
 
 def release(tree: Tree, source: Path) -> None:
@@ -446,14 +532,25 @@ def release(tree: Tree, source: Path) -> None:
         tree.write(f"/usr/local/bin/{name}", DOOR.format(stage), mode=0o755)
 
 
-def main(packages: Path, source: Path, out: Path) -> None:
-    """Write both trees into the folder `out`."""
-    layers = Tree(out / "base"), Tree(out / "release")
-    base(layers[0], packages, source)
-    release(layers[1], source)
+def main(arguments: Sequence[str]) -> None:
+    """Write both trees into the folder OUT."""
+    parser = ArgumentParser("rootfs.py", description="Write the file trees of the image's two layers.")
+    parser.add_argument(
+        "packages", type=Path, metavar="PACKAGES", help="a folder with those of requirements/image.txt"
+    )
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="the folder that py_aws_oidc is in")
+    parser.add_argument("out", type=Path, metavar="OUT", help="where the folders base and release are made")
+    parser.add_argument("--root", type=Path, default=ROOT, help="where Debian's files are (default: /)")
+    given = parser.parse_args(arguments)
+    if sys.version_info[:2] != PYTHON:
+        parser.error(f"the image's bytecode is made by Python {PYTHON[0]}.{PYTHON[1]}, and this is another one")
+    root = Root(given.root)
+    layers = Tree(given.out / "base", root), Tree(given.out / "release", root)
+    base(layers[0], given.packages, given.source)
+    release(layers[1], given.source)
     for tree in layers:
         tree.date()
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(sys.argv[1:])
