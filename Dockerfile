@@ -9,8 +9,8 @@ RUN pip install --no-cache-dir --root-user-action=ignore --require-hashes --only
         --no-compile --target=/build/packages --requirement=/build/image.txt
 
 COPY src/py_aws_oidc /build/source/py_aws_oidc
-COPY tools/elf.py tools/rootfs.py /build/
-RUN PYTHONHASHSEED=0 python3 -B /build/rootfs.py /build/packages /build/source /build/layers
+COPY tools/archive.py tools/archived.py tools/elf.py tools/rootfs.py /build/
+RUN python3 -B /build/rootfs.py /build/packages /build/source /build/layers
 
 
 FROM scratch

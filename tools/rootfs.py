@@ -23,25 +23,24 @@ import hashlib
 import io
 import json
 import os
-import py_compile
 import re
 import shutil
+import subprocess
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from importlib.machinery import ExtensionFileLoader, FileFinder, ModuleSpec, SourceFileLoader
-from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
 import elf
+from archive import LIBRARY, PACKAGES
 
 ROOT = Path("/")
 PYTHON = (3, 13)
-LIBRARY = Path("/usr/lib/python3.13")
-PACKAGES = Path("/usr/local/lib/python3.13/dist-packages")
+HERE = Path(__file__).parent
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 TRIPLETS = {elf.EM_X86_64: "x86_64-linux-gnu", elf.EM_AARCH64: "aarch64-linux-gnu"}
 _LINKS_AT_MOST = 40  # as in the kernel, path_resolution(7)
@@ -145,6 +144,18 @@ HIDDEN = {
     "traceback": "the interpreter, for an error that nobody caught",
     "xml.etree.ElementPath": "the module in C of xml.etree",
 }
+
+# What the interpreter imports before it can import from the image's archives, and the file by which it finds its
+# library (Modules/getpath.py, STDLIB_LANDMARKS).
+STAY_FILES = (
+    "encodings",
+    "encodings.aliases",
+    "encodings.ascii",
+    "encodings.utf_8",
+    "os",
+    "sitecustomize",
+    "warnings",
+)
 
 DOORS = {"py-aws-oidc": "main", "py-aws-oidc-post": "post"}
 # -I: the working directory is the checked-out repository, and PYTHONPATH may be anything. -B: nothing is written.
@@ -412,7 +423,6 @@ class Tree:
                 self.take(path.parent / source.readlink())
         else:
             shutil.copymode(source, place)
-            self.compile(path)
 
     def take_files(self, files: Mapping[Path, Path]) -> None:
         """Copy files, by their new places."""
@@ -420,7 +430,6 @@ class Tree:
             place = self.room(path)
             shutil.copyfile(source, place)
             place.chmod(0o644)  # whatever the mask of who checked the files out
-            self.compile(path)
 
     def write(self, path: Path | str, text: str, mode: int = 0o644) -> None:
         """Write a file."""
@@ -428,17 +437,13 @@ class Tree:
         place.write_text(text, encoding="utf-8")
         place.chmod(mode)
 
-    def compile(self, path: Path) -> None:
-        """Compile a module; its bytecode is valid whatever happens to the files' times (PEP 552, unchecked hash)."""
-        if path.suffix == ".py":
-            place = self.at(path)
-            py_compile.compile(
-                str(place),
-                cfile=cache_from_source(place),
-                dfile=str(path),
-                doraise=True,
-                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-            )
+    def archive(self, path: Path) -> None:
+        """Compile the tree's modules, and put them into the archive of this name."""
+        options = ("-SB", "-Xpycache_prefix=/nonexistent")
+        command = (sys.executable, *options, HERE / "archive.py", self.top, path, *STAY_FILES)
+        subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=True)  # noqa: S603 - as archive.py wants it
+        for suffix in ("zip", "index"):
+            self.at(f"{path}.{suffix}").chmod(0o644)
 
     def date(self) -> None:
         """Give all files and folders the same date."""
@@ -469,6 +474,8 @@ def base(tree: Tree, packages: Path, source: Path) -> None:
     _packages(tree, packages, {path for path in found if path.is_relative_to(packages)})
     _libraries(tree, machine)
     _list_of_debian(tree)
+    tree.write(LIBRARY / "sitecustomize.py", (HERE / "archived.py").read_text(encoding="utf-8"))
+    tree.archive(LIBRARY / "modules")
     for folder, mode in FOLDERS.items():
         tree.at(folder).mkdir(parents=True, exist_ok=True)
         tree.at(folder).chmod(mode)
@@ -512,7 +519,7 @@ def _list_of_debian(tree: Tree) -> None:
     listed = [
         Path(COPIES.get(str(path), path))
         for path in tree.files()
-        if path != CERTIFICATES and not path.is_relative_to("/usr/local") and "__pycache__" not in path.parts
+        if path != CERTIFICATES and not path.is_relative_to("/usr/local")
     ]
     packages = owners(tree.root.packages(), listed) | {CERTIFICATES_OF}
     status = tree.root.at("/var/lib/dpkg/status").read_text(encoding="utf-8")
@@ -530,6 +537,7 @@ def release(tree: Tree, source: Path) -> None:
     tree.take_files({PACKAGES / path.relative_to(source): path for path in source.rglob("*") if path.is_file()})
     for name, stage in DOORS.items():
         tree.write(f"/usr/local/bin/{name}", DOOR.format(stage), mode=0o755)
+    tree.archive(PACKAGES.parent / "modules")
 
 
 def main(arguments: Sequence[str]) -> None:
