@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import platform
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -82,6 +84,33 @@ def image() -> str:
     """The id of the image, built from the tree as it is now."""
     build = subprocess.run([ROOT / "tools" / "image"], stdout=subprocess.PIPE, text=True, check=True)
     return build.stdout.strip()
+
+
+def oci_image(out: Path) -> str:
+    """Build the image's OCI layout into a folder: its digest. Skips where that cannot be done."""
+    sudo = () if os.geteuid() == 0 else ("sudo", "--non-interactive")
+    if sudo and subprocess.run([*sudo, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("tools/oci-image runs as root, and sudo asks for a password")
+    if platform.machine() != "x86_64" or not shutil.which("apt-get"):
+        pytest.skip("tools/oci-image runs on Debian's and Ubuntu's amd64")
+    command = [*sudo, ROOT / "tools" / "oci-image", "--allow-newer", out]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An OCI image layout, and the digest of the index in it."""
+
+    path: Path
+    digest: str
+
+
+@pytest.fixture(scope="session")
+def oci_layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """The image for amd64 and arm64 as an OCI image layout, built from the tree as it is now."""
+    out = tmp_path_factory.mktemp("oci-image")
+    digest = oci_image(out)
+    return Layout(out / "oci", digest)
 
 
 MAIN = "repo:octo-org/octo-repo:ref:refs/heads/main"

@@ -12,19 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tool import tool
 
 ROOT = Path(__file__).parents[1]
+TRIPLET = "x86_64-linux-gnu"
 
-
-def program():
-    """The module tools/rootfs.py, which is no part of a package."""
-    spec = importlib.util.spec_from_file_location("rootfs", ROOT / "tools" / "rootfs.py")
-    module = sys.modules["rootfs"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-rootfs = program()
+rootfs = tool("rootfs")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +48,7 @@ def test_a_package_is_where_its_own_relative_imports_start():
 
 
 def found(folder: Path, *roots: str, never: tuple[str, ...] = ()) -> set[str]:
-    return set(rootfs.reachable(roots, rootfs.finder([folder]), never))
+    return set(rootfs.reachable(roots, rootfs.finder([folder], TRIPLET), never))
 
 
 def test_what_is_imported_by_what_is_imported_is_reached(tmp_path):
@@ -85,14 +78,31 @@ def test_a_folder_without_an_init_is_passed_through(tmp_path):
     assert found(tmp_path, "folder.a") == {"folder.a"}
 
 
-def test_a_module_in_c_is_followed_by_the_text_beside_it(tmp_path):
-    (tmp_path / f"a{importlib.machinery.EXTENSION_SUFFIXES[0]}").write_bytes(b"")
+@pytest.mark.parametrize("suffix", [f".cpython-313-{TRIPLET}.so", ".abi3.so", ".so"])
+def test_a_module_in_c_is_followed_by_the_text_beside_it(tmp_path, suffix):
+    (tmp_path / f"a{suffix}").write_bytes(b"")
     (tmp_path / "a.py").write_text("import b")
     (tmp_path / "b.py").write_text("")
 
-    reached = rootfs.reachable(["a"], rootfs.finder([tmp_path]))
+    reached = rootfs.reachable(["a"], rootfs.finder([tmp_path], TRIPLET))
 
     assert {name: path.suffix for name, path in reached.items()} == {"a": ".so", "b": ".py"}
+
+
+def test_a_module_in_c_for_another_architecture_is_not_found(tmp_path):
+    (tmp_path / f"a.cpython-313-{TRIPLET}.so").write_bytes(b"")
+
+    assert rootfs.finder([tmp_path], "aarch64-linux-gnu")("a") is None
+
+
+def test_a_module_in_a_later_folder_is_found_before_a_folder_without_an_init(tmp_path):
+    (tmp_path / "one" / "a").mkdir(parents=True)
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "a.py").write_text("")
+
+    found = rootfs.finder([tmp_path / "one", tmp_path / "two"], TRIPLET)("a")
+
+    assert found.origin == str(tmp_path / "two" / "a.py")
 
 
 def test_modules_are_named_by_their_places(tmp_path):
@@ -135,39 +145,114 @@ def test_a_record_keeps_the_rows_of_files_that_are_left_and_says_what_they_are_n
     assert left == '"b,c.py",sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\nRECORD,,\n'
 
 
-def test_the_files_that_a_program_needs_include_the_loader():
-    answer = """\
-/usr/bin/python3.13:
-\tlinux-vdso.so.1 (0x00007ffc)
-\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f38)
-\t/lib64/ld-linux-x86-64.so.2 (0x00007f39)
-\tstatically linked
-"""
+def test_a_file_is_of_the_package_that_lists_it():
+    lists = {"a": {"/usr/bin/x", "/usr"}, "b": {"/usr/bin/y", "/usr"}, "c": {"/usr/bin/z"}}
 
-    assert rootfs.needed(answer) == ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"]
+    assert rootfs.owners(lists, [Path("/usr/bin/x"), Path("/usr/bin/z")]) == {"a", "c"}
 
 
-def test_a_library_that_is_not_found_is_named():
-    answer = "/usr/bin/a:\n\tlibb.so.1 => not found\n\tlibc.so.6 => /lib/libc.so.6 (0x00007f38)\n"
-
-    with pytest.raises(FileNotFoundError, match=r"needs libb\.so\.1, "):
-        rootfs.needed(answer)
-
-
-def test_a_file_may_have_several_owners():
-    answer = "libc6:amd64: /usr/lib/libc.so.6\ndiversion by dash from: /bin/sh\na, b:amd64: /bin\n"
-
-    assert rootfs.owners(answer) == {"libc6", "a", "b"}
+def test_a_file_of_no_package_is_an_error():
+    with pytest.raises(FileNotFoundError, match="/usr/bin/y"):
+        rootfs.owners({"a": {"/usr/bin/x"}}, [Path("/usr/bin/x"), Path("/usr/bin/y")])
 
 
 def test_paragraphs_of_other_packages_are_left_out():
     status = "Package: a\nVersion: 1\n\nPackage: ab\nVersion: 2\n\nPackage: c\nVersion: 3\n"
 
-    assert rootfs.paragraphs(status, {"a", "c"}) == "Package: a\nVersion: 1\n\nPackage: c\nVersion: 3\n\n"
+    assert rootfs.paragraphs(status, {"c", "a"}) == "Package: a\nVersion: 1\n\nPackage: c\nVersion: 3\n\n"
+
+
+def test_a_paragraph_is_the_same_from_a_package_and_from_dpkgs_list():
+    package = "Package: a\nStatus: ok\nVersion: 1\nDescription: A\n text\n .\n more\nSection: s\n"
+    of_dpkg = (
+        "Package: a\nStatus: ok\nSection: s\nVersion: 1\nConffiles:\n /etc/a 12\nDescription: A\n text\n .\n more\n"
+    )
+
+    assert rootfs.paragraphs(package, {"a"}) == rootfs.paragraphs(of_dpkg, {"a"})
+
+
+def root(top: Path):
+    return rootfs.Root(top)
+
+
+def linked(top: Path, links: dict[str, str]) -> None:
+    for path, target in links.items():
+        place = top / path.removeprefix("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(target)
+
+
+@pytest.mark.parametrize(
+    ("path", "end"),
+    [
+        ("/lib/x", "/usr/lib/x"),
+        ("/absolute/x", "/usr/lib/x"),
+        ("/twice/x", "/usr/lib/x"),
+        ("/up/x", "/usr/x"),
+        ("/out/x", "/x"),
+        ("/no/such/file", "/no/such/file"),
+    ],
+)
+def test_links_are_followed_within_the_root(tmp_path, path, end):
+    links = {"/lib": "usr/lib", "/absolute": "/usr/lib", "/twice": "lib", "/up": "usr/lib/..", "/out": "../../.."}
+    linked(tmp_path, links)
+
+    assert root(tmp_path).leads_to(path) == Path(end)
+
+
+def test_links_that_go_round_in_circles_are_an_error(tmp_path):
+    linked(tmp_path, {"/a": "b", "/b": "a"})
+
+    with pytest.raises(OSError, match="symbolic links"):
+        root(tmp_path).leads_to("/a")
+
+
+def files(top: Path, *paths: str) -> None:
+    for path in paths:
+        place = top / path.removeprefix("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ((), f"/usr/lib/{TRIPLET}/libx.so.1"),
+        (("/opt",), "/opt/libx.so.1"),
+        (("$ORIGIN/../own",), "/usr/bin/../own/libx.so.1"),
+        (("${ORIGIN}/../own",), "/usr/bin/../own/libx.so.1"),
+        (("/nothing",), f"/usr/lib/{TRIPLET}/libx.so.1"),
+    ],
+)
+def test_a_library_is_where_the_loader_searches(tmp_path, search, found):
+    names = (f"/usr/lib/{TRIPLET}/libx.so.1", "/opt/libx.so.1", "/usr/own/libx.so.1", "/usr/lib/libx.so.1")
+    files(tmp_path, *names)
+
+    assert root(tmp_path).library("libx.so.1", search, TRIPLET, "/usr/bin/x") == Path(found)
+
+
+def test_a_library_that_is_not_found_is_named_with_what_needs_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"/usr/bin/x needs libx\.so\.1, "):
+        root(tmp_path).library("libx.so.1", (), TRIPLET, "/usr/bin/x")
+
+
+def test_a_program_is_where_path_leads(tmp_path):
+    files(tmp_path, "/usr/sbin/a")
+
+    assert root(tmp_path).program("a") == Path("/usr/sbin/a")
+
+
+def test_the_lists_of_dpkg_are_read_whatever_the_architecture_in_their_names(tmp_path):
+    folder = tmp_path / "var/lib/dpkg/info"
+    folder.mkdir(parents=True)
+    (folder / "libc6:arm64.list").write_text("/.\n/usr\n")
+    (folder / "dash.list").write_text("/usr/bin/sh\n")
+
+    assert root(tmp_path).packages() == {"libc6": {"/.", "/usr"}, "dash": {"/usr/bin/sh"}}
 
 
 def tree(tmp_path: Path):
-    return rootfs.Tree(tmp_path / "tree")
+    return rootfs.Tree(tmp_path / "tree", root(tmp_path / "root"))
 
 
 def test_to_ask_where_a_path_is_makes_nothing(tmp_path):
@@ -177,28 +262,28 @@ def test_to_ask_where_a_path_is_makes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_link_is_taken_with_the_file_it_leads_to(tmp_path):
-    (tmp_path / "file").write_text("text")
-    (tmp_path / "file").chmod(0o755)
-    (tmp_path / "link").symlink_to("file")
+def test_a_link_is_taken_with_the_links_and_the_file_it_leads_to(tmp_path):
+    files(tmp_path / "root", "/usr/lib/file")
+    (tmp_path / "root/usr/lib/file").chmod(0o755)
+    linked(tmp_path / "root", {"/lib": "usr/lib", "/usr/lib/link": "file", "/etc/first": "/lib/link"})
     grown = tree(tmp_path)
 
-    grown.take(tmp_path / "link")
-    grown.take(tmp_path / "link")
+    grown.take("/etc/first")
+    grown.take("/etc/first")
 
-    assert grown.files() == [tmp_path / "file", tmp_path / "link"]
-    assert os.readlink(grown.at(tmp_path / "link")) == "file"  # noqa: PTH115 - what is written in it
-    assert stat.S_IMODE(grown.at(tmp_path / "file").stat().st_mode) == 0o755
+    assert grown.files() == [Path("/etc/first"), Path("/usr/lib/file"), Path("/usr/lib/link")]
+    assert os.readlink(grown.at("/etc/first")) == "/lib/link"  # noqa: PTH115 - what is written in it
+    assert stat.S_IMODE(grown.at("/usr/lib/file").stat().st_mode) == 0o755
 
 
 def test_a_link_to_a_folder_is_taken_alone(tmp_path):
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "link").symlink_to("folder")
+    files(tmp_path / "root", "/folder/file")
+    linked(tmp_path / "root", {"/link": "folder"})
     grown = tree(tmp_path)
 
-    grown.take(tmp_path / "link")
+    grown.take("/link")
 
-    assert grown.files() == [tmp_path / "link"]
+    assert grown.files() == [Path("/link")]
 
 
 def test_files_have_the_same_mode_whoever_checked_them_out(tmp_path):
@@ -211,7 +296,7 @@ def test_files_have_the_same_mode_whoever_checked_them_out(tmp_path):
     assert stat.S_IMODE(grown.at("/b/a.txt").stat().st_mode) == 0o644
 
 
-def test_the_release_is_compiled_and_dated_so_that_it_is_the_same_at_any_time(tmp_path):
+def test_the_release_is_archived_and_dated_so_that_it_is_the_same_at_any_time(tmp_path):
     source = tmp_path / "source"
     (source / "py_aws_oidc").mkdir(parents=True)
     (source / "py_aws_oidc" / "__init__.py").write_text("A = 1\n")
@@ -220,9 +305,11 @@ def test_the_release_is_compiled_and_dated_so_that_it_is_the_same_at_any_time(tm
     rootfs.release(grown, source)
     grown.date()
 
-    module = grown.at(rootfs.PACKAGES / "py_aws_oidc" / "__init__.py")
-    bytecode = Path(importlib.util.cache_from_source(module))
-    assert bytecode.read_bytes()[4:8] == b"\1\0\0\0"  # PEP 552: never checked
+    doors = {Path("/usr/local/bin", name) for name in rootfs.DOORS}
+    assert {path for path in grown.files() if path not in doors} == {
+        Path("/usr/local/lib/python3.13/modules.index"),
+        Path("/usr/local/lib/python3.13/modules.zip"),
+    }
     assert {path.lstat().st_mtime for path in (grown.top, *grown.top.rglob("*"))} == {rootfs.DATE_SECONDS}
 
 
@@ -238,6 +325,24 @@ def test_a_door_hands_on_the_exit_status_and_all_that_was_printed(tmp_path, stag
     ended = subprocess.run(call, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, stage, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("a-1.dist-info/METADATA", True),
+        ("a-1.dist-info/RECORD", True),
+        ("a-1.dist-info/licenses/LICENSE.md", True),
+        ("a-1.dist-info/LICENSE", True),
+        ("a-1.dist-info/licenses/AUTHORS.rst", True),
+        ("a-1.dist-info/INSTALLER", False),
+        ("a-1.dist-info/WHEEL", False),
+        ("botocore/data/sts/2011-06-15/service-2.json.gz", True),
+        ("botocore/data/s3/2006-03-01/service-2.json.gz", False),
+    ],
+)
+def test_of_a_package_its_names_its_licences_and_the_data_of_the_services_are_taken(name, taken):
+    assert bool(rootfs.DATA.match(name)) == taken
 
 
 def test_the_services_are_those_that_botocore_makes_clients_of():

@@ -17,6 +17,7 @@ from _frozen_importlib_external import SourceFileLoader
 
 TYPE_CHECKING = False  # typing is in an archive
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import CodeType, ModuleType
 
 ARCHIVES = ("/usr/local/lib/python3.13/modules", "/usr/lib/python3.13/modules")
@@ -72,5 +73,10 @@ class Loader(SourceFileLoader):
         return zipimporter(self._archive.path).get_data(path.removeprefix("/"))
 
 
-# Behind the finders of modules that are built in and frozen, before that of files.
-sys.meta_path[2:2] = [Archive(path) for path in ARCHIVES]
+def install(archives: "Iterable[str]") -> None:
+    """Import from these archives: behind the modules that are built in and frozen, before those that are files."""
+    sys.meta_path[2:2] = [Archive(path) for path in archives]
+
+
+if __name__ == "sitecustomize":
+    install(ARCHIVES)

@@ -52,6 +52,8 @@ def archive(tree: Path) -> bytes:
             entry.uid = entry.gid = 0
             entry.uname = entry.gname = ""
             entry.mtime = DATE_SECONDS
+            if entry.islnk():  # to a file of the tree that came before
+                entry.type, entry.linkname, entry.size = tarfile.REGTYPE, "", place.stat().st_size
             if not (entry.isreg() or entry.isdir() or entry.issym()):
                 raise ValueError(f"{place} is no file, folder or symbolic link")
             if entry.isreg():

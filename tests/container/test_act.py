@@ -7,6 +7,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from tests.container.place import copy_sources
 
 from sandbox.job import Job
 from sandbox.runner import Engine
@@ -40,10 +41,8 @@ jobs:
 
 def act(folder: Path, world: World, role: str, engine: Engine) -> subprocess.CompletedProcess[str]:
     """Run the workflow on a copy of the action, with Debian standing for ubuntu-latest."""
-    for name in ("action.yml", "Dockerfile", ".dockerignore"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("requirements", "src", "tools"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_sources(folder)
+    shutil.copy(ROOT / "action.yml", folder)
     workflow = folder / ".github" / "workflows" / "deploy.yml"
     workflow.parent.mkdir(parents=True)
     workflow.write_text(WORKFLOW.format(role=role, sts=world.aws_url))

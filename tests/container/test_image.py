@@ -6,14 +6,15 @@ import email
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from tests.container.place import copy_sources
 
 from sandbox.runner.engine import Engine
 
@@ -24,6 +25,7 @@ DOORS = {"main": "/usr/local/bin/py-aws-oidc", "post": "/usr/local/bin/py-aws-oi
 PYTHON = "/usr/bin/python3"
 SITE = "usr/local/lib/python3.13/dist-packages"
 FLAGS = "-IBuWignore"
+ARCHIVES = ("usr/lib/python3.13/modules.zip", "usr/local/lib/python3.13/modules.zip")
 
 
 @pytest.fixture
@@ -127,10 +129,15 @@ def test_what_is_recorded_of_pythons_packages_is_there(tree):
     told = [row for text in texts for row in csv.reader(text.splitlines())]
 
     assert len(records) > 10
+    with zipfile.ZipFile(tree.extractfile(ARCHIVES[0])) as modules:
+        archived = {name: modules.read(name) for name in modules.namelist()}
     for name, *hash_and_size in told:
-        found = ["", ""] if name.endswith(".dist-info/RECORD") else recorded(content(tree, f"{SITE}/{name}"))
+        path = f"{SITE}/{name}"
+        there = archived[path] if path in archived else content(tree, path)
+        found = ["", ""] if name.endswith(".dist-info/RECORD") else recorded(there)
         assert (name, hash_and_size) == (name, found)
     assert {name for name, *_ in told} >= {
+        "boto3/__init__.py",
         "botocore/data/endpoints.json",
         "botocore/cacert.pem",
         "certifi/cacert.pem",
@@ -197,23 +204,45 @@ def test_every_module_has_bytecode_that_is_never_checked_again(run):
         PYTHON,
         FLAGS,
         "-c",
-        dedent("""
-            import importlib.util, pathlib
+        dedent(f"""
+            import importlib.util, pathlib, zipfile
 
-            count = 0
-            for path in pathlib.Path("/usr").rglob("*.py"):
-                count += 1
+            files = {{str(path).removeprefix("/"): path.read_bytes() for path in pathlib.Path("/usr").rglob("*.py*")}}
+            for path in {ARCHIVES}:
+                with zipfile.ZipFile("/" + path) as archive:
+                    files.update((name, archive.read(name)) for name in archive.namelist())
+            sources = [name for name in files if name.endswith(".py")]
+            for name in sources:
                 magic, flags, source = (
-                    importlib.util.MAGIC_NUMBER, b"\\1\\0\\0\\0", importlib.util.source_hash(path.read_bytes())
+                    importlib.util.MAGIC_NUMBER, b"\\1\\0\\0\\0", importlib.util.source_hash(files[name])
                 )  # PEP 552
-                with open(importlib.util.cache_from_source(path), "rb") as bytecode:
-                    if bytecode.read(16) != magic + flags + source:
-                        print(path)
-            print(count > 400)
+                if files[importlib.util.cache_from_source(name)][:16] != magic + flags + source:
+                    print(name)
+            print(len(sources) > 400)
         """),
     )
 
     assert (compiled.stdout, compiled.stderr) == ("True\n", "")
+
+
+def test_a_traceback_has_the_lines_of_the_source(run):
+    script = "import traceback, jwt\ntry: jwt.decode('')\nexcept Exception: print(traceback.format_exc())"
+
+    assert "api_jwt.py" in run(PYTHON, FLAGS, "-c", script).stdout
+    assert "raise DecodeError" in run(PYTHON, FLAGS, "-c", script).stdout
+
+
+def test_an_error_that_is_not_caught_has_the_lines_of_the_source(run):
+    assert "raise DecodeError" in run(PYTHON, FLAGS, "-c", "import jwt; jwt.decode('')").stderr
+
+
+@pytest.mark.parametrize(
+    "variables", [{}, {"LC_ALL": "C"}, {"LC_ALL": "en_US.ISO-8859-1"}, {"LANG": "ja_JP.eucJP"}, {"LC_ALL": "POSIX"}]
+)
+def test_the_interpreter_starts_in_any_locale(run, variables):
+    options = tuple(word for name, value in variables.items() for word in ("--env", f"{name}={value}"))
+
+    assert run(PYTHON, FLAGS, "-c", "print('\u65e5')", options=options).stdout == "\u65e5\n"
 
 
 # What these modules want is not in Debian's Python or in requirements/image.txt either, or is of another system.
@@ -235,14 +264,16 @@ def test_every_module_finds_what_it_imports(run):
         FLAGS,
         "-c",
         dedent("""
-            import importlib, pkgutil, sys
+            import importlib, marshal
 
-            for found in pkgutil.walk_packages(sys.path, onerror=lambda _: None):
-                if not found.name.endswith("__main__"):
-                    try:
-                        importlib.import_module(found.name)
-                    except ImportError:
-                        print(found.name)
+            for path in ("/usr/lib/python3.13/modules.index", "/usr/local/lib/python3.13/modules.index"):
+                with open(path, "rb") as index:
+                    for name in marshal.load(index):
+                        if not name.endswith("__main__"):
+                            try:
+                                importlib.import_module(name)
+                            except ImportError:
+                                print(name)
         """),
     )
 
@@ -299,10 +330,7 @@ def test_trimmed_botocore_goes_to_the_same_addresses(run, service, operation, pa
 
 def test_another_build_elsewhere_without_the_history_has_the_same_layers(engine, image, tmp_path):
     context = tmp_path / "context"
-    shutil.copytree(ROOT / "src", context / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Dockerfile", ".dockerignore", "requirements/image.txt", "tools/rootfs.py"):
-        (context / name).parent.mkdir(exist_ok=True)
-        shutil.copyfile(ROOT / name, context / name)
+    copy_sources(context)
 
     another = built_anew(engine, context)
     if packages(engine, another) != packages(engine, image):
