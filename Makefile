@@ -81,7 +81,7 @@ check: setup ## Linters and types
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/run $(filter-out %.py,$(wildcard tools/*))
+	$(BIN)/shellcheck .ci/run $(filter-out %.py %.md %/__pycache__,$(wildcard tools/*))
 	$(BIN)/actionlint
 	$(BIN)/actionlint examples/workflows/*.yml
 	$(BIN)/zizmor --offline --quiet .
@@ -97,11 +97,12 @@ check: setup ## Linters and types
 	else echo "There is no terraform here: its formatting is left to tests/infra."; fi
 
 .PHONY: lock
-lock: ## The newest versions that fit, with hashes, into requirements/*.txt (needs uv)
+lock: ## The newest versions, into requirements/*.txt (needs uv, and root for Debian's packages)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
 	cd requirements && lock="uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes" && \
 	$$lock --no-emit-package charset-normalizer --output-file image.txt image.in && \
 	for name in sandbox dev; do $$lock --output-file $$name.txt $$name.in; done
+	tools/oci-image lock
 
 .PHONY: clean
 clean: ## Takes away all that was made here, and stops this clone's engine
