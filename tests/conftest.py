@@ -94,7 +94,10 @@ def oci_image(out: Path) -> str:
     if platform.machine() != "x86_64" or not shutil.which("apt-get"):
         pytest.skip("tools/oci-image runs on Debian's and Ubuntu's amd64")
     command = [*sudo, ROOT / "tools" / "oci-image", "--allow-newer", out]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    digest = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    if sudo:
+        subprocess.run([*sudo, "chown", "--recursive", str(os.getuid()), out], check=True)
+    return digest
 
 
 @dataclass(frozen=True)

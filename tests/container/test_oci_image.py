@@ -20,6 +20,8 @@ from sandbox.runner.engine import Engine
 elf = tool("elf")
 oci = tool("oci")
 
+pytestmark = pytest.mark.slow
+
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 STATUS = "var/lib/dpkg/status"
 MACHINES = {"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
