@@ -31,7 +31,7 @@ def files(archive) -> set[str]:
 
 
 def test_a_job_downloads_little(archive):
-    assert len(gzip.compress(archive)) < 125_000
+    assert len(gzip.compress(archive)) < 150_000  # four fifths are py_aws_oidc
 
 
 def test_a_job_downloads_what_the_image_is_built_from(files):
