@@ -143,7 +143,9 @@ class Issuer:
         if job_id not in self._jobs:
             raise NotFound("no such job")
         job, token = self._jobs[job_id]
-        if request.headers.get("Authorization") != f"Bearer {token}":
+        # The scheme is case-insensitive (RFC 9110, section 11.1), and cosign writes it in lower case.
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or given != token:
             raise Unauthorized("the request token is missing or not this job's")
         if "api-version" not in request.args:
             raise BadRequest("No api-version was supplied for the request.")

@@ -1,0 +1,176 @@
+"""The steps of a release, and its verification: what the workflow and the rehearsal both call."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from release import commits, github, programs, registry, sbom, signing, versions
+from release.errors import ReleaseError
+from release.layout import Layout
+from release.registry import Image
+from release.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from release.commits import Repository
+    from release.signing import Signer
+
+NAME = "py-aws-oidc"
+LAYOUT = "oci"  # the folder that tools/oci-image makes
+
+
+@dataclass(frozen=True)
+class Release:
+    """A built release: its folder, its version and the name that its image has in the registry."""
+
+    folder: Path
+    version: Version
+    name: str
+
+    @property
+    def layout(self) -> Layout:
+        """The image."""
+        return Layout(self.folder / LAYOUT)
+
+    @property
+    def image(self) -> Image:
+        """The image's full name, which goes into action.yml."""
+        return Image(self.name, str(self.version), self.layout.digest)
+
+    def bills(self) -> dict[str, Path]:
+        """The bills of materials by the digests of the images that they are of."""
+        return {one.digest: self.folder / f"sbom-{one.architecture}.cdx.json" for one in self.layout.manifests()}
+
+
+def name_of(repository: str) -> str:
+    """The image's name in GitHub's registry; a registry knows no upper case."""
+    return f"ghcr.io/{repository.partition('/')[0].lower()}/{NAME}"
+
+
+def check(repository: Repository, version: Version, commit: str = "HEAD") -> str:
+    """The notes of a version that a commit can be released as."""
+    files = (repository.text(commit, versions.INIT), repository.text(commit, versions.CHANGELOG))
+    return versions.check(version, *files, repository.remote_tags())
+
+
+def build(root: Path, folder: Path, version: Version) -> Layout:
+    """Build the image of a source tree into a new folder, with a bill of materials for each platform."""
+    if folder.exists() and any(folder.iterdir()):
+        raise ReleaseError(f"{folder} is not empty.", why="A build never mixes with another.", fix="Name a new folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    programs.run(str(root / "tools" / "oci-image"), str(folder), cwd=root)
+    layout = Layout(folder / LAYOUT)
+    for manifest in layout.manifests():
+        text = sbom.document(layout.files(manifest), manifest, str(version))
+        (folder / f"sbom-{manifest.architecture}.cdx.json").write_text(text, encoding="utf-8")
+    return layout
+
+
+def push(release: Release, signer: Signer) -> None:
+    """Push the image, then sign it and its bills of materials by digest."""
+    registry.push(release.layout, release.image)
+    signing.sign(release.name, release.image.digest, release.bills(), signer)
+
+
+def write_action(root: Path, folder: Path, image: Image) -> None:
+    """Write the action.yml of the release into a folder, to run it before anything is published."""
+    folder.mkdir(parents=True, exist_ok=True)
+    action = (root / commits.ACTION).read_text(encoding="utf-8")
+    (folder / commits.ACTION).write_text(commits.pinned(action, image), encoding="utf-8")
+
+
+def tag(repository: Repository, release: Release, commit: str = "HEAD") -> str:
+    """Make the release commit of a commit of main, check it, and push it with its tag."""
+    made = repository.release_commit(repository.commit(commit), release.version, release.image)
+    repository.check_release(made)
+    repository.publish(release.version, made)
+    return made
+
+
+def publish(repository: Repository, release: Release, github_repository: str, commit: str = "HEAD") -> None:
+    """Publish the release on GitHub, then move the tag of its major version to it."""
+    notes = f"{check(repository, release.version, commit)}\n\nImage: `{release.image}`\n"
+    name = release.folder / "image.txt"
+    name.write_text(f"{release.image}\n", encoding="utf-8")
+    github.publish(github_repository, release.version, notes, [name, *release.bills().values()])
+    if release.version.moving_tag:
+        repository.move(release.version)
+
+
+def verify(
+    repository: Repository, tag: str, signer: Signer, *, build_it: bool = True, provenance_of: str = ""
+) -> Iterator[str]:
+    """Check a release from its tag to its image; a line for each thing that was found right.
+
+    ReleaseError at the first that is not. `provenance_of` is the repository on GitHub that must have built it.
+    """
+    version = Version.parse(tag)
+    commit = repository.commit(f"refs/tags/{version.tag}")
+    main, image = repository.check_release(commit)
+    yield f"{version.tag} is commit {commit}: main's {main} and one line of {commits.ACTION}"
+    yield f"that line names {image}"
+    if image.tag != str(version):
+        raise ReleaseError(
+            f"{version.tag} names the image of {image.tag}.",
+            why="A release names the image of its own version.",
+            fix="Do not use this release. Ask the repository's maintainers who made it.",
+        )
+    if build_it:
+        with tempfile.TemporaryDirectory() as folder:
+            digest = _built(repository, commit, Path(folder), version)
+        _same(digest, image.digest, "A build of the tag has the digest")
+        yield "a build of the tag has this digest"
+    with tempfile.TemporaryDirectory() as folder:
+        pulled = Layout(Path(folder))
+        programs.run(
+            *("skopeo", "copy", "--quiet", "--all", "--preserve-digests"),
+            *(["--src-tls-verify=false"] if registry.is_loopback(image.name) else []),
+            *(f"docker://{image.by_digest}", f"oci:{pulled.folder}:release"),
+            fix="Check that the registry can be reached and that the image is public.",
+        )
+        _same(pulled.digest, image.digest, "The registry's image has the digest")
+        manifests = pulled.manifests()
+        yield f"the registry has it, for {', '.join(one.architecture for one in manifests)}"
+        for digest in (image.digest, *(one.digest for one in manifests)):
+            signing.verify_signature(image.name, digest, signer)
+        yield f"its signature is that of {_who(signer)}"
+        for one in manifests:
+            bill = json.loads(sbom.document(pulled.files(one), one, str(version)))
+            if signing.attested_bill(image.name, one.digest, signer) != bill:
+                raise ReleaseError(
+                    f"The signed bill of materials for {one.architecture} is not that of the image.",
+                    why="It names other packages or versions than the image has.",
+                    fix="Do not trust it. Ask the repository's maintainers who made it.",
+                )
+        yield "its signed bills of materials name the packages that are in it"
+    if provenance_of:
+        github.verify_provenance(provenance_of, image)
+        yield f"its provenance says that {provenance_of} built it"
+
+
+def _built(repository: Repository, commit: str, folder: Path, version: Version) -> str:
+    """The digest of a build of a commit, by the commit's own tools."""
+    source = folder / "source"
+    repository.git("worktree", "add", "--quiet", "--detach", str(source), commit)
+    try:
+        return build(source, folder / "out", version).digest
+    finally:
+        repository.git("worktree", "remove", "--force", str(source))
+
+
+def _same(found: str, expected: str, what: str) -> None:
+    if found != expected:
+        raise ReleaseError(
+            f"{what} {found}, not {expected}.",
+            why="The source, the build's tools or its inputs (requirements, Debian's packages) differ.",
+            fix="Compare the two images file by file before you use this release (docs/release.md).",
+        )
+
+
+def _who(signer: Signer) -> str:
+    return signer.identity if isinstance(signer, signing.Keyless) else "the given key"

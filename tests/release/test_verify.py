@@ -1,0 +1,220 @@
+"""A release is verified from its tag to its image; what is unsigned, or signed by another, is refused."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from tests.release import sigstore
+from tests.release.conftest import VERSION, Project, built
+
+from release import registry, signing, steps
+from release.errors import ReleaseError
+from release.rehearsal import new_key
+from release.signing import Key, Keyless
+from release.steps import Release
+from sandbox.job import Job
+from sandbox.world import World
+
+pytestmark = pytest.mark.registry
+
+REPOSITORY = "octo-org/py-aws-oidc"
+JOB = Job(owner="octo-org", name="py-aws-oidc", workflow_file=".github/workflows/release.yml")
+
+
+def name(address: str, folder: Path) -> str:
+    """A name in the registry for one test."""
+    return f"{address}/{folder.name.replace('_', '-').lower()}/py-aws-oidc"
+
+
+@dataclass(frozen=True)
+class Released:
+    """A project with a release that is tagged and pushed, and as yet without signatures."""
+
+    project: Project
+    release: Release
+
+    def verify(self, signer: signing.Signer, *, build_it: bool = False) -> list[str]:
+        self.project.repository.git("fetch", "--quiet", "--tags", "origin")
+        return list(steps.verify(self.project.repository, "v1.0.0", signer, build_it=build_it))
+
+    def sign(self, signer: signing.Signer) -> None:
+        image = self.release.image
+        signing.sign(image.name, image.digest, self.release.bills(), signer)
+
+
+@pytest.fixture
+def released(project: Project, address: str, tmp_path: Path) -> Released:
+    project.set_version(VERSION)
+    release = Release(tmp_path / "out", VERSION, name(address, tmp_path))
+    steps.build(project.root, release.folder, VERSION)
+    registry.push(release.layout, release.image)
+    steps.tag(project.repository, release)
+    return Released(project, release)
+
+
+def test_a_release_signed_by_the_key_is_verified_with_a_build_of_the_tag(released, key):
+    released.sign(key)
+
+    lines = released.verify(key, build_it=True)
+
+    assert len(lines) == 6
+    assert any(line == "the registry has it, for amd64, arm64" for line in lines)
+    assert released.project.repository.git("worktree", "list").count("\n") == 0
+
+
+def test_an_unsigned_image_is_refused(released, key):
+    with pytest.raises(ReleaseError, match="cosign verify") as failure:
+        released.verify(key)
+    assert "no signatures found" in str(failure.value)
+
+
+def test_an_image_with_anothers_signature_is_refused(released, key, tmp_path):
+    released.sign(new_key(tmp_path / "another"))
+
+    with pytest.raises(ReleaseError, match="cosign verify"):
+        released.verify(key)
+
+
+def test_an_image_without_a_signed_bill_of_materials_is_refused(released, key):
+    signing.sign(released.release.name, released.release.image.digest, {}, key)
+
+    with pytest.raises(ReleaseError, match="verify-attestation"):
+        released.verify(key)
+
+
+def test_a_signed_bill_of_other_packages_is_refused(released, key):
+    for path in released.release.bills().values():
+        bill = json.loads(path.read_text())
+        path.write_text(json.dumps(bill | {"components": bill["components"][1:]}))
+    released.sign(key)
+
+    with pytest.raises(ReleaseError, match="is not that of the image"):
+        released.verify(key)
+
+
+def test_a_tag_that_builds_to_another_digest_is_refused(released, key):
+    released.sign(key)
+    # A commit of main that builds something else, released with the image of the first.
+    other = replace(released.release, version=replace(VERSION, patch=1))
+    released.project.set_version(other.version)
+    image = replace(released.release.image, tag="1.0.1")
+    repository = released.project.repository
+    repository.publish(other.version, repository.release_commit(repository.commit("HEAD"), other.version, image))
+    repository.git("fetch", "--quiet", "--tags", "origin")
+
+    with pytest.raises(ReleaseError, match="A build of the tag has the digest"):
+        list(steps.verify(repository, "v1.0.1", key))
+
+
+def test_a_release_that_names_the_image_of_another_version_is_refused(released, key):
+    repository = released.project.repository
+    image, version = released.release.image, replace(VERSION, patch=1)
+    repository.publish(version, repository.release_commit(repository.commit("HEAD"), version, image))
+    repository.git("fetch", "--quiet", "--tags", "origin")
+
+    with pytest.raises(ReleaseError, match=r"names the image of 1\.0\.0"):
+        list(steps.verify(repository, "v1.0.1", key, build_it=False))
+
+
+def test_a_private_key_is_needed_to_sign_but_not_to_verify(released, key):
+    public = Key(key.public)
+    released.sign(key)
+
+    assert released.verify(public)
+    with pytest.raises(ReleaseError, match="no private key"):
+        released.sign(public)
+
+
+@dataclass(frozen=True)
+class Actions:
+    """GitHub Actions with a Sigstore on loopback."""
+
+    services: sigstore.Sigstore
+    world: World
+    monkeypatch: pytest.MonkeyPatch
+
+    def start(self, job: Job) -> None:
+        """Be in a job."""
+        for variable, value in sigstore.in_job(self.world, job).items():
+            self.monkeypatch.setenv(variable, value)
+
+    def signer(self, repository: str = REPOSITORY) -> Keyless:
+        return Keyless(repository, self.services.url, self.services.url)
+
+
+@pytest.fixture
+def actions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Actions]:
+    folder = tmp_path / "trusted"
+    folder.mkdir()
+    with World() as world, sigstore.listening() as services:
+        for variable, value in services.trusted(folder).items():
+            monkeypatch.setenv(variable, value)
+        yield Actions(services, world, monkeypatch)
+
+
+def test_the_release_workflow_signs_without_a_key(released, actions):
+    actions.start(JOB)
+    released.sign(actions.signer())
+
+    lines = released.verify(actions.signer())
+
+    assert f"its signature is that of https://github.com/{REPOSITORY}/{signing.WORKFLOW}" in lines
+    assert len(actions.services.entries) == 5  # an index and two images signed, two bills attested
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        replace(JOB, owner="someone"),
+        replace(JOB, ref="refs/heads/feature"),
+        replace(JOB, workflow_file=".github/workflows/ci.yml"),
+    ],
+    ids=["another repository", "another branch", "another workflow"],
+)
+def test_a_signature_of_another_workflow_is_refused(released, actions, job):
+    actions.start(job)
+    released.sign(actions.signer())
+
+    with pytest.raises(ReleaseError, match="cosign verify") as failure:
+        released.verify(actions.signer())
+    assert "none of the expected identities matched" in str(failure.value)
+
+
+def test_a_signature_by_a_key_is_no_keyless_one(released, actions, key):
+    released.sign(key)
+
+    with pytest.raises(ReleaseError, match="cosign verify"):
+        released.verify(actions.signer())
+
+
+def test_a_job_without_an_id_token_cannot_sign(released, actions):
+    actions.start(JOB)
+    actions.monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "another")
+
+    with pytest.raises(ReleaseError, match="cosign sign"):
+        released.sign(actions.signer())
+    with pytest.raises(ReleaseError, match="cosign verify"):
+        released.verify(actions.signer())
+
+
+def test_sigstores_own_services_are_asked_unless_told_otherwise():
+    signer = Keyless(REPOSITORY)
+
+    assert signer.sign == ["--yes"]
+    assert signer.verify == ["--certificate-identity", signer.identity, "--certificate-oidc-issuer", signing.ISSUER]
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_the_bill_of_materials_can_be_had_from_the_registry(released, key, architecture):
+    released.sign(key)
+    (manifest,) = [one for one in released.release.layout.manifests() if one.architecture == architecture]
+
+    bill = signing.attested_bill(released.release.name, manifest.digest, key)
+
+    assert bill == json.loads(released.release.bills()[manifest.digest].read_text())
+
+
+def test_the_stand_in_is_what_the_project_builds(released, tmp_path):
+    assert built(tmp_path / "another", released.release.name).image == released.release.image
