@@ -1,1 +1,1 @@
-"""Builds, signs, publishes and verifies releases. It is never part of the image, and needs no package but Python's own."""
+"""Builds, signs, publishes and verifies releases, with nothing but Python's own library. It is never in the image."""

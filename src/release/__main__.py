@@ -8,6 +8,7 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from release import programs, registry, rehearsal, signing, steps, updates
 from release.commits import Repository
@@ -28,6 +29,11 @@ The steps of a release, in this order:
 
 Anybody can verify a release; docs/release.md says what else there is to know.
 """
+
+
+def _say(line: object) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()  # a step that takes minutes is seen to go on, also in a log
 
 
 def _repository(given: Namespace) -> str:
@@ -56,17 +62,17 @@ def _release(given: Namespace) -> Release:
 
 
 def _check(given: Namespace) -> None:
-    print(steps.check(Repository(given.root, given.remote), given.version, given.commit))
+    _say(steps.check(Repository(given.root, given.remote), given.version, given.commit))
 
 
 def _build(given: Namespace) -> None:
-    print(steps.build(given.root, given.folder, given.version).digest)
+    _say(steps.build(given.root, given.folder, given.version).digest)
 
 
 def _push(given: Namespace) -> None:
     release = _release(given)
     steps.push(release, _signer(given))
-    print(release.image)
+    _say(release.image)
 
 
 def _action(given: Namespace) -> None:
@@ -74,7 +80,7 @@ def _action(given: Namespace) -> None:
 
 
 def _tag(given: Namespace) -> None:
-    print(steps.tag(Repository(given.root, given.remote), _release(given), given.commit))
+    _say(steps.tag(Repository(given.root, given.remote), _release(given), given.commit))
 
 
 def _publish(given: Namespace) -> None:
@@ -83,7 +89,7 @@ def _publish(given: Namespace) -> None:
 
 def _rollback(given: Namespace) -> None:
     before = Repository(given.root, given.remote).move(given.version)
-    print(f"Moved v{given.version.major} from {before} to {given.version.tag}")
+    _say(f"Moved v{given.version.major} from {before} to {given.version.tag}")
 
 
 def _verify(given: Namespace) -> None:
@@ -93,9 +99,9 @@ def _verify(given: Namespace) -> None:
     for line in steps.verify(
         repository, given.version.tag, _signer(given), build_it=build_it, provenance_of=provenance_of
     ):
-        print(f"ok: {line}", flush=True)
+        _say(f"ok: {line}")
     left = [*([] if build_it else ["the build"]), *([] if provenance_of else ["the provenance"])]
-    print(f"{given.version.tag} is verified{f', but not {chr(32).join(left)}' if left else ''}.")
+    _say(f"{given.version.tag} is verified{', but not ' if left else ''}{' and '.join(left)}.")
 
 
 def _pull(given: Namespace) -> None:
@@ -104,19 +110,21 @@ def _pull(given: Namespace) -> None:
 
 def _rehearse(given: Namespace) -> None:
     for line in rehearsal.rehearse(given.root, build_again=not given.no_build):
-        print(line, flush=True)
+        _say(line)
 
 
 def _updates(given: Namespace) -> int:
     due = updates.due(given.root)
     for line in due:
-        print(line)
+        _say(line)
     return 1 if due else 0
 
 
-def _setup(_: Namespace) -> None:
-    for line in programs.install():
-        print(line)
+def _setup(given: Namespace) -> int:
+    lines = [f"{name} is not installed" for name in programs.missing()] if given.check else programs.install()
+    for line in lines:
+        _say(line)
+    return 1 if given.check and lines else 0
 
 
 def parser() -> ArgumentParser:
@@ -133,7 +141,9 @@ def parser() -> ArgumentParser:
 
     signer = ("--public-key", "--key", "--fulcio-url", "--rekor-url")
     built = ("version", "folder", "--image")
-    command(_check, "Check that version, changelog and tags agree; print the notes.", "version", "--commit", *ORIGIN)
+    command(
+        _check, "Check that version, changelog and tags agree; print the notes.", "version", "--commit", *ORIGIN
+    )
     command(_build, "Build the image and its bills of materials; print the digest.", "version", "folder")
     command(_push, "Push a build, and sign it by digest; print its full name.", *built, *signer, *ORIGIN)
     command(_action, "Write the action.yml of a release into a folder.", "reference", "action")
@@ -145,12 +155,12 @@ def parser() -> ArgumentParser:
             "version", "--no-build", "--no-provenance", *signer, *ORIGIN)  # fmt: skip
     command(_rehearse, "Release twice and roll back, on this machine alone.", "--no-build")
     command(_updates, "Say which packages of the image have an update in Debian; exit status 1 if one has.")
-    command(_setup, "Install the programs that the other commands call (root, Debian or Ubuntu).")
+    command(_setup, "Install the programs that the other commands call (root, Debian or Ubuntu).", "--check")
     return top
 
 
 ORIGIN = ("--repository", "--remote")
-ARGUMENTS: dict[str, dict[str, object]] = {
+ARGUMENTS: dict[str, dict[str, Any]] = {
     "version": {"type": Version.parse, "metavar": "VERSION", "help": "like 1.2.3 or v1.2.3"},
     "folder": {"type": Path, "metavar": "FOLDER", "help": "the folder of the build"},
     "reference": {"metavar": "IMAGE", "help": "like ghcr.io/org/py-aws-oidc:1.2.3@sha256:..."},
@@ -163,10 +173,19 @@ ARGUMENTS: dict[str, dict[str, object]] = {
         "help": "the repository on GitHub (default: GITHUB_REPOSITORY, or that of the remote)",
     },
     "--remote": {"default": "origin", "metavar": "NAME", "help": "the remote (default: origin)"},
-    "--public-key": {"type": Path, "metavar": "FILE", "help": "use this key of cosign's instead of keyless signing"},
-    "--key": {"type": Path, "metavar": "FILE", "help": "the private key to sign with; its password: COSIGN_PASSWORD"},
+    "--public-key": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "use this key of cosign's instead of keyless signing",
+    },
+    "--key": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "the private key to sign with; its password: COSIGN_PASSWORD",
+    },
     "--fulcio-url": {"default": "", "metavar": "URL", "help": "a certificate authority other than sigstore.dev"},
     "--rekor-url": {"default": "", "metavar": "URL", "help": "a transparency log other than sigstore.dev"},
+    "--check": {"action": "store_true", "help": "install nothing; exit status 1 if a program is missing"},
     "--no-build": {"action": "store_true", "help": "do not build again to compare the digest"},
     "--no-provenance": {"action": "store_true", "help": "do not check GitHub's provenance, which needs gh"},
 }
@@ -178,7 +197,7 @@ def main(arguments: Sequence[str]) -> int:
         given = parser().parse_args(arguments)
         return given.run(given) or 0
     except ReleaseError as error:
-        print(f"tools/release: {error}", file=sys.stderr)
+        sys.stderr.write(f"tools/release: {error}\n")
         return 1
 
 

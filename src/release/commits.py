@@ -20,7 +20,7 @@ EMAIL = "41898282+github-actions[bot]@users.noreply.github.com"
 
 
 def pinned(action: str, image: Image) -> str:
-    """main's action.yml with the image named by tag and digest in place of the Dockerfile."""
+    """The action.yml of main with the image named by tag and digest in place of the Dockerfile."""
     lines = action.splitlines(keepends=True)
     found = [number for number, line in enumerate(lines) if line.rstrip("\n") == FROM_DOCKERFILE]
     if len(found) != 1:
@@ -93,8 +93,11 @@ class Repository:
         if there and self.git("rev-parse", f"{there}^{{tree}}") == tree:
             return there  # a release that is run again after a failure
         date = self.git("show", "--no-patch", "--format=%cI", main)
-        who = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in (
-            ("NAME", AUTHOR), ("EMAIL", EMAIL), ("DATE", date))}
+        who = {
+            f"GIT_{role}_{key}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for key, value in (("NAME", AUTHOR), ("EMAIL", EMAIL), ("DATE", date))
+        }
         parents = [word for parent in (before, main) if parent for word in ("-p", parent)]
         message = f"Release {version}\n\nImage: {image}\n"
         return self.git("commit-tree", tree, *parents, "-m", message, env=who)

@@ -70,7 +70,7 @@ class Layout:
         return [Manifest(one["platform"]["architecture"], one["digest"]) for one in index["manifests"]]
 
     def files(self, manifest: Manifest) -> dict[str, bytes]:
-        """The regular files of an image, by their paths without the leading slash; an upper layer replaces a lower one."""
+        """The regular files of an image by their paths without the first slash; an upper layer replaces a lower one."""
         parsed: dict[str, Any] = json.loads(self.blob(manifest.digest))
         return dict(file for layer in parsed["layers"] for file in _files(self.blob(layer["digest"])))
 

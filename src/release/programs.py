@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from release.errors import ReleaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
@@ -56,7 +56,9 @@ def run(
     if ended.returncode:
         said = (ended.stderr.strip() or ended.stdout.strip() or "It printed nothing.").splitlines()
         shown = " ".join([program, *arguments[:2]])
-        raise ReleaseError(f"`{shown}` failed with exit status {ended.returncode}.", why="\n".join(said[-15:]), fix=fix)
+        raise ReleaseError(
+            f"`{shown}` failed with exit status {ended.returncode}.", why="\n".join(said[-15:]), fix=fix
+        )
     return ended.stdout
 
 
@@ -79,11 +81,17 @@ def call(
     )
 
 
-def install(programs: Sequence[str] = tuple(PACKAGES)) -> list[str]:
+def missing() -> list[str]:
+    """The programs that are not installed."""
+    has_cosign = shutil.which("cosign") or COSIGN.is_file()
+    return [*([] if has_cosign else ["cosign"]), *(name for name in PACKAGES if not shutil.which(name))]
+
+
+def install() -> list[str]:
     """Install what is missing, as root on Debian or Ubuntu; the lines that say what was done."""
-    missing = [PACKAGES[program] for program in programs if not shutil.which(program)]
-    keyring = [] if KEYRING.is_file() else ["debian-archive-keyring"]
-    if packages := [*missing, *keyring]:
+    packages = [PACKAGES[name] for name in missing() if name in PACKAGES]
+    packages += [] if KEYRING.is_file() else ["debian-archive-keyring"]
+    if packages:
         options = ("-qq", "-o", "DPkg::Lock::Timeout=300")
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         run("apt-get", "update", *options, env=quiet)
@@ -93,7 +101,7 @@ def install(programs: Sequence[str] = tuple(PACKAGES)) -> list[str]:
 
 def _install_cosign() -> list[str]:
     """Unpack Debian's cosign into .cache: the same program here, in CI and in a release."""
-    if shutil.which("cosign") or COSIGN.is_file():
+    if "cosign" not in missing():
         return []
     folder = COSIGN.parents[2]
     shutil.rmtree(folder, ignore_errors=True)

@@ -73,7 +73,9 @@ class Key:
     def sign(self) -> list[str]:
         """The private key, whose password is in COSIGN_PASSWORD."""
         if self.private is None:
-            raise ReleaseError("There is no private key.", why="Only the public key was given.", fix="Pass --key too.")
+            raise ReleaseError(
+                "There is no private key.", why="Only the public key was given.", fix="Pass --key too."
+            )
         return ["--yes", "--key", str(self.private), "--tlog-upload=false"]
 
     @property

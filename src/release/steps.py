@@ -61,7 +61,9 @@ def check(repository: Repository, version: Version, commit: str = "HEAD") -> str
 def build(root: Path, folder: Path, version: Version) -> Layout:
     """Build the image of a source tree into a new folder, with a bill of materials for each platform."""
     if folder.exists() and any(folder.iterdir()):
-        raise ReleaseError(f"{folder} is not empty.", why="A build never mixes with another.", fix="Name a new folder.")
+        raise ReleaseError(
+            f"{folder} is not empty.", why="A build never mixes with another.", fix="Name a new folder."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     programs.run(str(root / "tools" / "oci-image"), str(folder), cwd=root)
     layout = Layout(folder / LAYOUT)

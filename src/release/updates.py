@@ -61,7 +61,9 @@ def due(root: Path) -> list[str]:
     path = root / LOCK
     if not path.is_file():
         raise ReleaseError(
-            f"{LOCK} is not there.", why="It lists the Debian packages of the image.", fix="Write it with `make lock`."
+            f"{LOCK} is not there.",
+            why="It lists the Debian packages of the image.",
+            fix="Write it with `make lock`.",
         )
     lock = locked(path.read_text(encoding="utf-8"))
     names = sorted({name if name.endswith(":arm64") else name.partition(":")[0] for name in lock})

@@ -63,7 +63,9 @@ def of_init(text: str) -> Version:
     found = _IN_INIT.findall(text)
     if len(found) != 1:
         raise ReleaseError(
-            f"{INIT} does not say the version.", why="It must have one line `__version__ = ...`.", fix="Add that line."
+            f"{INIT} does not say the version.",
+            why="It must have one line `__version__ = ...`.",
+            fix="Add that line.",
         )
     return Version.parse(found[0])
 

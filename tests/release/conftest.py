@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,7 +87,7 @@ def project(tmp_path: Path) -> Project:
         ("init", "--quiet", "--initial-branch=main", root),
         ("-C", root, "remote", "add", "origin", bare),
     ):
-        subprocess.run(["git", *command], check=True, capture_output=True)
+        programs.run("git", *map(str, command))
     made = Project(Repository(root))
     made.commit("Begin")
     return made
@@ -115,5 +114,3 @@ def built(folder: Path, name: str, version: Version = VERSION) -> Release:
         text = sbom.document(release.layout.files(one), one, str(version))
         release.bills()[one.digest].write_text(text)
     return release
-
-

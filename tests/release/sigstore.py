@@ -87,9 +87,7 @@ class Sigstore:
             .not_valid_before(now - timedelta(seconds=1))
             .not_valid_after(now + timedelta(minutes=10))
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity)]), critical=True
-            )
+            .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity)]), critical=True)
             .add_extension(x509.UnrecognizedExtension(ISSUER_V1, issuer), critical=False)
             .add_extension(
                 x509.UnrecognizedExtension(ISSUER_V2, b"\x0c" + bytes([len(issuer)]) + issuer), critical=False

@@ -24,6 +24,9 @@ FILES = {
 def layer(architecture: str, version: str) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as files:
+        folder = tarfile.TarInfo("usr")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+        files.addfile(folder)
         for name, text in FILES.items():
             content = text.format(architecture, version).encode()
             entry = tarfile.TarInfo(name)
@@ -58,7 +61,9 @@ def write(folder: Path, version: str) -> str:
         }
         platform = {"architecture": architecture, "os": "linux"}
         images.append({**document("manifest.v1+json", manifest), "platform": platform})
-    index = document("index.v1+json", {"schemaVersion": 2, "mediaType": f"{OCI}.index.v1+json", "manifests": images})
+    index = document(
+        "index.v1+json", {"schemaVersion": 2, "mediaType": f"{OCI}.index.v1+json", "manifests": images}
+    )
     (folder / "oci" / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [index]}))
     (folder / "oci" / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     return index["digest"]

@@ -9,7 +9,7 @@ import pytest
 from tests.release import sigstore
 from tests.release.conftest import VERSION, Project, built
 
-from release import registry, signing, steps
+from release import github, registry, signing, steps
 from release.errors import ReleaseError
 from release.rehearsal import new_key
 from release.signing import Key, Keyless
@@ -116,6 +116,18 @@ def test_a_release_that_names_the_image_of_another_version_is_refused(released, 
 
     with pytest.raises(ReleaseError, match=r"names the image of 1\.0\.0"):
         list(steps.verify(repository, "v1.0.1", key, build_it=False))
+
+
+def test_the_provenance_is_asked_for_last(released, key, monkeypatch):
+    released.sign(key)
+    released.project.repository.git("fetch", "--quiet", "--tags", "origin")
+    asked = []
+    monkeypatch.setattr(github, "verify_provenance", lambda *given: asked.append(given))
+
+    *_, last = steps.verify(released.project.repository, "v1.0.0", key, build_it=False, provenance_of=REPOSITORY)
+
+    assert last == f"its provenance says that {REPOSITORY} built it"
+    assert asked == [(REPOSITORY, released.release.image)]
 
 
 def test_a_private_key_is_needed_to_sign_but_not_to_verify(released, key):

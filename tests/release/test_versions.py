@@ -8,7 +8,9 @@ from release.errors import ReleaseError
 from release.versions import Version, check, notes, of_init, released
 
 INIT = '"""About."""\n\n__version__ = "1.2.3"\n'
-CHANGELOG = "# Changelog\n\n## Unreleased\n\n## 1.2.3 - 2026-12-01\n\n### Fixed\n\n- A.\n\n## 1.2.2 - 2026-11-01\n\n- B.\n"
+CHANGELOG = (
+    "# Changelog\n\n## Unreleased\n\n## 1.2.3 - 2026-12-01\n\n### Fixed\n\n- A.\n\n## 1.2.2 - 2026-11-01\n\n- B.\n"
+)
 
 
 @given(st.builds(Version, *[st.integers(0, 10**6)] * 3))
@@ -41,7 +43,12 @@ def test_the_notes_are_the_section_of_the_version():
 
 @pytest.mark.parametrize(
     "changelog",
-    ["# Changelog\n", "## 1.2.3\n\n- No date.\n", "## 1.2.3 - soon\n\n- A.\n", "## 1.2.3 - 2026-12-01\n\n## 1.2.2\n"],
+    [
+        "# Changelog\n",
+        "## 1.2.3\n\n- No date.\n",
+        "## 1.2.3 - soon\n\n- A.\n",
+        "## 1.2.3 - 2026-12-01\n\n## 1.2.2\n",
+    ],
 )
 def test_a_section_that_is_missing_or_incomplete_stops_the_release(changelog):
     with pytest.raises(ReleaseError):
