@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import secrets
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,12 +20,13 @@ from sandbox.runner.environment import Surroundings
 from sandbox.runner.expressions import evaluate, fill, truthy
 from sandbox.runner.launchers import InContainer, InProcess
 from sandbox.runner.mask import Masker
+from sandbox.runner.pull import pull
 from sandbox.runner.state import GITHUB_TOKEN, JobState
 from sandbox.runner.uses import Launcher, Uses
-from sandbox.runner.values import Mode
+from sandbox.runner.values import Mode, StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from sandbox.job import Job
@@ -31,10 +34,10 @@ if TYPE_CHECKING:
     from sandbox.runner.environment import IdTokenRequest
     from sandbox.runner.paths import Layout
     from sandbox.runner.process import Cancel
-    from sandbox.runner.values import StepResult
 
 
 _DOCKER = re.compile("^docker://", re.IGNORECASE)
+_STATUS_FUNCTION = re.compile(r"\b(always|cancelled|failure|success)\s*\(", re.IGNORECASE)
 _DOCKERFILE = re.compile(r"(^|/)Dockerfile\.|Dockerfile$", re.IGNORECASE)
 
 
@@ -57,16 +60,24 @@ class JobRun:
         env: Mapping[str, str] | None = None,
         host_env: Mapping[str, str] | None = None,
         masks: Iterable[str] = (),
+        actions: Mapping[str, Path] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
         step_debug: bool = False,
         stderr_first: bool = False,
         limit: float = 300,
     ) -> None:
         """Take the job's `env:`, the environment of the runner itself and the secrets that it knows.
 
-        `stderr_first` shows all of a step's stderr before its stdout: the worst order that the runner's
-        batches can bring about. `limit` is how many seconds any one process may take.
+        `actions` are those that its steps use from other repositories: what `uses:` says of each (`org/name@ref`), and
+        the folder that it was downloaded to. Their images are pulled before the first step, whether that step runs or
+        not, with `sleep` between two tries; `set_up` has the results. `stderr_first` shows all of a step's stderr
+        before its stdout: the worst order that the runner's batches can bring about. `limit` is how many seconds any
+        one process may take.
         """
         self.leftovers: tuple[str, ...] = ()
+        self.set_up: list[StepResult] = []
+        self._actions = dict(actions or {})
+        self._sleep = sleep
         self._engine = engine
         self._host_env = dict(host_env or {})
         self._label = secrets.token_hex(3)
@@ -114,6 +125,7 @@ class JobRun:
         paths.give(event_file, state.user)
         self._home = Path(tempfile.mkdtemp(prefix="runner-home-"))
         paths.give(self._home, state.user)
+        self._pull_images()
         return self
 
     def __exit__(
@@ -133,8 +145,9 @@ class JobRun:
 
     def uses(  # noqa: PLR0913  the keys of a step
         self,
-        action_dir: Path,
+        action_dir: Path | str,
         *,
+        if_: str = "always()",
         with_: Mapping[str, object] | None = None,
         env: Mapping[str, object] | None = None,
         id: str | None = "aws",  # noqa: A002  GitHub's key
@@ -142,15 +155,20 @@ class JobRun:
         process: Sequence[str] | None = None,
         cancel: Cancel | None = None,
     ) -> StepResult:
-        """Run a container action's main stage, in an image that has been built.
+        """Run a container action's main stage, in an image that has been built or that its action.yml names.
+
+        A text is what `uses:` says: `./folder` in the workspace, or an action of another repository that the job was
+        given. `if_` is the step's condition; by default it runs whatever the steps before it did.
 
         With `process` there is no container: that command is the action, on the host's own paths, and it
         gets `post` as an argument in the post stage.
         """
-        action = Action.read(action_dir)
+        if not self._holds(if_ if _STATUS_FUNCTION.search(if_) else f"success() && ({if_})"):
+            return StepResult(outcome="skipped")
+        action = Action.read(self._folder(action_dir))
         step = Uses(
             action=action,
-            title="./",
+            title=action_dir if isinstance(action_dir, str) else "./",
             launcher=self._launcher(image or _DOCKER.sub("", action.image), process),
             id=id,
             with_=with_ or {},
@@ -213,8 +231,31 @@ class JobRun:
         mask = self._state.masker.mask
         return {name: value for name, value in values.items() if value and mask(value) == value}
 
+    def _folder(self, action: Path | str) -> Path:
+        """The folder of the action that a step uses."""
+        if isinstance(action, Path):
+            return action
+        if action.startswith("./"):
+            return self.layout.workspace / action
+        return self._actions[action]
+
+    def _pull_images(self) -> None:
+        """Pull the image that each downloaded action names, once for all that name the same (ActionManager)."""
+        images = [Action.read(folder).image for folder in self._actions.values()]
+        for image in dict.fromkeys(_DOCKER.sub("", image) for image in images if _DOCKER.match(image)):
+            if self.status == "success":
+                own = {"HOME": str(self._home), **self._host_env}
+                step = pull(self._state, self._need_engine(), image, own=own, wait=self._back_off)
+                self.set_up.append(step)
+
+    def _back_off(self) -> float:
+        """Wait 1 to 10 seconds by chance (the runner's BackoffTimerHelper)."""
+        seconds = round(random.uniform(1, 10), 3)  # noqa: S311 - nothing is to be guessed
+        self._sleep(seconds)
+        return seconds
+
     def _holds(self, condition: str) -> bool:
-        """A `post-if`: a bare expression to which nothing is added, unlike a step's `if`."""
+        """A condition as a bare expression: nothing is added to a `post-if`, and to a step's `if` by `uses`."""
         status = self._state.status
         functions = {
             "always": lambda: True,

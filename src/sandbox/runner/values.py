@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Level = Literal["error", "warning", "notice"]
-Outcome = Literal["success", "failure", "cancelled"]
+Outcome = Literal["success", "failure", "cancelled", "skipped"]
 Stream = Literal["stdout", "stderr"]
 
 
@@ -51,11 +51,11 @@ class StepResult:
     """
 
     outcome: Outcome
-    exit_code: int | None
-    outputs: Mapping[str, str]
-    env: Mapping[str, str]
-    state: Mapping[str, str]
-    annotations: tuple[Annotation, ...]
-    summary: str
-    log: tuple[str, ...]
-    raw: tuple[RawLine, ...]
+    exit_code: int | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    state: Mapping[str, str] = field(default_factory=dict)
+    annotations: tuple[Annotation, ...] = ()
+    summary: str = ""
+    log: tuple[str, ...] = ()
+    raw: tuple[RawLine, ...] = ()
