@@ -57,10 +57,15 @@ test: setup ## Run all tests with coverage, those of the image if a Docker engin
 ifdef T
 	@if engine=$$(tools/engine find 2>/dev/null); then eval "$$engine"; fi; $(BIN)/python -m pytest $(T)
 else
-	@if engine=$$(tools/engine find); then \
-		eval "$$engine"; tools/image >/dev/null; report=; \
+	@report=; \
+	if engine=$$(tools/engine find); then \
+		eval "$$engine"; tools/image >/dev/null; \
 	else \
 		echo "So the tests of the image will not run (REQUIRE_CONTAINER=1 makes that a failure)," \
+			"and the coverage has no bound."; report=--fail-under=0; \
+	fi; \
+	if ! PYTHON=$(BIN)/python tools/release setup --check; then \
+		echo "So the tests of releases will not run (sudo tools/release setup installs what they need)," \
 			"and the coverage has no bound."; report=--fail-under=0; \
 	fi; \
 	rm -f .coverage.*; status=0; \

@@ -10,11 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from py_aws_oidc.clock import Clock
+from release import programs, registry
+from release.layout import Layout
+from release.registry import Image
+from release.steps import LAYOUT
 from sandbox.in_process import Run, Stage, Watch, signals_kept
 from sandbox.job import Job
 from sandbox.runner.engine import Engine, NoEngineError
@@ -59,6 +64,13 @@ def reason_for_no_ceph() -> str:
     return missing and f"not installed: {missing}; as root on Debian, REQUIRE_CEPH=1 lets tools/ceph install them"
 
 
+@cache
+def reason_for_no_registry() -> str:
+    """What of the programs is missing that the tests marked `registry` call; empty if nothing is."""
+    missing = ", ".join(programs.missing())
+    return missing and f"not installed: {missing}; sudo tools/release setup installs them"
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     # Where Ceph is required, tools/ceph installs it, or says why it cannot.
     if (
@@ -67,10 +79,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         and (reason := reason_for_no_ceph())
     ):
         pytest.skip(reason)
-    if item.get_closest_marker("container") and (reason := reason_for_no_engine()):
-        if os.environ.get("REQUIRE_CONTAINER") == "1":
-            pytest.fail(f"REQUIRE_CONTAINER=1, but {reason}", pytrace=False)
-        pytest.skip(reason)
+    for marker, why in {"container": reason_for_no_engine, "registry": reason_for_no_registry}.items():
+        if item.get_closest_marker(marker) and (reason := why()):
+            unavailable(reason)
 
 
 @pytest.fixture(scope="session")
@@ -80,19 +91,40 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def image() -> str:
-    """The id of the image, built from the tree as it is now."""
+def image(request: pytest.FixtureRequest) -> str:
+    """The id of the image that the tests marked `container` run.
+
+    With IMAGE=prebuilt it is the image of tools/oci-image, pushed to a registry on loopback and pulled again, as a release
+    is. Without, it is built from the Dockerfile.
+    """
+    if os.environ.get("IMAGE") != "prebuilt":
+        return str(request.getfixturevalue("dockerfile_image"))
+    pushed, engine = request.getfixturevalue("pushed_image"), request.getfixturevalue("engine")
+    registry.pull(pushed)
+    return str(engine.need("image", "inspect", "--format", "{{.Id}}", str(pushed)).strip())
+
+
+@pytest.fixture(scope="session")
+def dockerfile_image() -> str:
+    """The id of the image, built from the Dockerfile and the tree as it is now."""
     build = subprocess.run([ROOT / "tools" / "image"], stdout=subprocess.PIPE, text=True, check=True)
     return build.stdout.strip()
 
 
+def unavailable(reason: str) -> NoReturn:
+    """Skip a test that cannot run here, or fail it where that is asked for."""
+    if os.environ.get("REQUIRE_CONTAINER") == "1":
+        pytest.fail(f"REQUIRE_CONTAINER=1, but {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
 def oci_image(out: Path) -> str:
-    """Build the image's OCI layout into a folder: its digest. Skips where that cannot be done."""
+    """Build the image's OCI layout into a folder: its digest."""
     sudo = () if os.geteuid() == 0 else ("sudo", "--non-interactive")
     if sudo and subprocess.run([*sudo, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("tools/oci-image runs as root, and sudo asks for a password")
+        unavailable("tools/oci-image runs as root, and sudo asks for a password")
     if platform.machine() != "x86_64" or not shutil.which("apt-get"):
-        pytest.skip("tools/oci-image runs on Debian's and Ubuntu's amd64")
+        unavailable("tools/oci-image runs on Debian's and Ubuntu's amd64")
     command = [*sudo, ROOT / "tools" / "oci-image", "--allow-newer", out]
     digest = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     if sudo:
@@ -100,20 +132,21 @@ def oci_image(out: Path) -> str:
     return digest
 
 
-@dataclass(frozen=True)
-class Layout:
-    """An OCI image layout, and the digest of the index in it."""
-
-    path: Path
-    digest: str
-
-
 @pytest.fixture(scope="session")
 def oci_layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """The image for amd64 and arm64 as an OCI image layout, built from the tree as it is now."""
     out = tmp_path_factory.mktemp("oci-image")
-    digest = oci_image(out)
-    return Layout(out / "oci", digest)
+    oci_image(out)
+    return Layout(out / LAYOUT)
+
+
+@pytest.fixture(scope="session")
+def pushed_image(oci_layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    """The prebuilt image in a registry on loopback, by tag and digest."""
+    with registry.serving(tmp_path_factory.mktemp("registry") / "data") as address:
+        pushed = Image(f"{address}/py-aws-oidc", "1.2.3", oci_layout.digest)
+        registry.push(oci_layout, pushed)
+        yield pushed
 
 
 MAIN = "repo:octo-org/octo-repo:ref:refs/heads/main"

@@ -66,7 +66,7 @@ def _check(given: Namespace) -> None:
 
 
 def _build(given: Namespace) -> None:
-    _say(steps.build(given.root, given.folder, given.version).digest)
+    _say(steps.build(given.root, given.folder, given.version, expected=given.expect).digest)
 
 
 def _push(given: Namespace) -> None:
@@ -144,7 +144,9 @@ def parser() -> ArgumentParser:
     command(
         _check, "Check that version, changelog and tags agree; print the notes.", "version", "--commit", *ORIGIN
     )
-    command(_build, "Build the image and its bills of materials; print the digest.", "version", "folder")
+    command(
+        _build, "Build the image and its bills of materials; print the digest.", "version", "folder", "--expect"
+    )
     command(_push, "Push a build, and sign it by digest; print its full name.", *built, *signer, *ORIGIN)
     command(_action, "Write the action.yml of a release into a folder.", "reference", "action")
     command(_pull, "Pull an image without login, as a job does.", "reference")
@@ -186,6 +188,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--fulcio-url": {"default": "", "metavar": "URL", "help": "a certificate authority other than sigstore.dev"},
     "--rekor-url": {"default": "", "metavar": "URL", "help": "a transparency log other than sigstore.dev"},
     "--check": {"action": "store_true", "help": "install nothing; exit status 1 if a program is missing"},
+    "--expect": {"default": "", "metavar": "DIGEST", "help": "fail if the build has another digest"},
     "--no-build": {"action": "store_true", "help": "do not build again to compare the digest"},
     "--no-provenance": {"action": "store_true", "help": "do not check GitHub's provenance, which needs gh"},
 }

@@ -67,7 +67,7 @@ def act(folder: Path, world: World, role: str, engine: Engine) -> subprocess.Com
     )
 
 
-@pytest.mark.usefixtures("image")  # which makes sure of its base
+@pytest.mark.usefixtures("dockerfile_image")  # which makes sure of its base
 def test_a_run_step_after_the_action_sees_working_credentials(tmp_path, engine):
     folder = tmp_path / "octo-repo"
     folder.mkdir()

@@ -328,7 +328,8 @@ def test_trimmed_botocore_goes_to_the_same_addresses(run, service, operation, pa
     assert trimmed.stdout == whole.stdout
 
 
-def test_another_build_elsewhere_without_the_history_has_the_same_layers(engine, image, tmp_path):
+def test_another_build_elsewhere_without_the_history_has_the_same_layers(engine, dockerfile_image, tmp_path):
+    image = dockerfile_image
     context = tmp_path / "context"
     copy_sources(context)
 

@@ -12,9 +12,10 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from tests.conftest import Layout, oci_image
+from tests.conftest import oci_image
 from tests.tool import tool
 
+from release.layout import Layout
 from sandbox.runner.engine import Engine
 
 elf = tool("elf")
@@ -60,7 +61,7 @@ def trees(oci_layout: Layout) -> dict[str, dict[str, Entry]]:
     """The files of both architectures."""
 
     def blob(digest: str) -> bytes:
-        return (oci_layout.path / "blobs" / digest.replace(":", "/")).read_bytes()
+        return (oci_layout.folder / "blobs" / digest.replace(":", "/")).read_bytes()
 
     found = {}
     for image in json.loads(blob(oci_layout.digest))["manifests"]:

@@ -65,6 +65,13 @@ def test_a_build_prints_its_digest_and_leaves_the_bills_of_materials(run, tmp_pa
     }
 
 
+def test_a_build_with_another_digest_than_expected_fails(run, tmp_path):
+    _, digest = run("build", "1.0.0", tmp_path / "one")
+
+    assert run("build", "1.0.0", tmp_path / "two", "--expect", digest.strip())[0] == 0
+    assert "has the digest" in run("build", "1.0.0", tmp_path / "three", "--expect", "sha256:0")[1]
+
+
 def test_a_build_never_mixes_with_another(run, tmp_path):
     run("build", "1.0.0", tmp_path / "out")
 
