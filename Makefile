@@ -46,7 +46,8 @@ signals: setup-demo ## Signals and time limits at random moments of many runs, o
 .PHONY: bench
 bench: setup-demo ## What a run takes, beside that of another action's REFERENCE=path/to/dist/index.js
 	@engine=$$(tools/engine find); eval "$$engine"; image=$$(tools/image); \
-	$(BIN)/python -m sandbox.bench "$$image" $${REFERENCE:+"$$REFERENCE"}
+	tools/oci-image --allow-newer .cache/image >/dev/null; \
+	$(BIN)/python -m sandbox.bench "$$image" $${REFERENCE:+"$$REFERENCE"} --layout .cache/image
 
 .PHONY: image
 image: ## The action's image, py-aws-oidc:dev

@@ -1,5 +1,7 @@
 """`python -m sandbox.bench IMAGE [REFERENCE]`: what a run takes, beside that of another action if one is given.
 
+With `--layout FOLDER` (`tools/oci-image`) also what it takes on a fresh runner, from the pull or the build on.
+
 Ours is a process in the image's own file tree, exported and entered by chroot, which needs root; the reference is
 `node REFERENCE` on this machine. Both get token and session from services on loopback, which answer at once, or 100 ms
 later, with what the sandbox said when it was asked the same. They run in turn, so that what else happens on the
@@ -26,6 +28,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TextIO
 
+from release.layout import Layout
+from release.steps import LAYOUT
+from sandbox.cold import Cold
 from sandbox.in_process import FILES, folder
 from sandbox.job import Job
 from sandbox.proxy import serving
@@ -33,6 +38,8 @@ from sandbox.runner import Engine
 from sandbox.world import AUDIENCE, World, github_trust
 
 ROUNDS = 15
+COLD_ROUNDS = 5
+ROOT = Path(__file__).parents[2]
 LATE_SECONDS = 0.1
 DOOR = "/usr/local/bin/py-aws-oidc"
 IN_IMAGE = Path("/tmp")  # noqa: S108 - where a step's files are, in the image
@@ -137,6 +144,7 @@ def variables(job: Job, services: Services, files: Path) -> dict[str, str]:
         "HOME": str(files),
         "GITHUB_ACTIONS": "true",
         "GITHUB_ACTION": "aws",
+        "GITHUB_WORKSPACE": str(files),
         **job.variables(),
         **{name: str(files / name) for name in FILES},
         "ACTIONS_ID_TOKEN_REQUEST_URL": f"{services.url}/idtoken?api-version=2.0",
@@ -273,7 +281,7 @@ def table(rows: Iterable[Row]) -> str:
     return "".join(f"| {' | '.join(map(str.ljust, line, widths))} |\n" for line in lines)
 
 
-def rows(image: str, reference: str | None, rounds: int) -> Iterator[Row]:
+def rows(image: str, reference: str | None, rounds: int, layout: Layout | None = None) -> Iterator[Row]:
     """Measure, and say what was found."""
     engine, job = Engine.require(), Job()
     services = recorded(job)
@@ -302,11 +310,49 @@ def rows(image: str, reference: str | None, rounds: int) -> Iterator[Row]:
             f"{median(inside / outside for inside, outside in more):.2f}",
             "1.2",
         )
+        if layout:
+            yield from _cold(engine, layout, rounds, ours, theirs if reference else None, services)
     weight = sizes(engine, image)
     yield Row("image, packed", f"{weight.packed / 1e6:.1f} MB", goal="15 MB")
     yield Row("image, unpacked", f"{sum(weight.layers) / 1e6:.1f} MB", goal="45 MB")
     for number, layer in enumerate(weight.layers, 1):
         yield Row(f"layer {number}", f"{layer / 1e6:.1f} MB")
+
+
+def _cold(  # noqa: PLR0913, PLR0917 - all that a run on a fresh runner needs
+    engine: Engine, layout: Layout, rounds: int, ours: Subject, theirs: Subject | None, services: Services
+) -> Iterator[Row]:
+    """The rows on the first run of a fresh runner: the image pulled, or built from the Dockerfile, then run."""
+
+    def pull(image: str) -> float:
+        return measure((engine.client, "pull", "--quiet", image), engine.environment({}))[0].wall
+
+    def run(image: str) -> float:
+        return _in_container(engine, image, ours.files, ours.variables).run().wall
+
+    def reference() -> float:
+        return theirs.run().wall if theirs else 0
+
+    with Cold.made(engine, layout) as cold:
+        for what, late, goal in (("instant services", 0.0, "8"), ("100 ms a call", LATE_SECONDS, "4")):
+            services.late = late
+            found = [(*cold.start(pull, run), reference()) for _ in range(min(rounds, COLD_ROUNDS))]
+            totals = [(pulled + ran, other) for pulled, ran, other in found]
+            yield _first_run(f"first run, image pulled, {what}", totals, goal)
+            yield Row("of that, the pull", f"{median(pulled for pulled, _, _ in found) * 1e3:.0f} ms")
+    services.late = 0
+    build = (engine.client, "build", "--no-cache", "--quiet", str(ROOT))
+    sample, built = measure(build, engine.environment({}))
+    totals = [(sample.wall + run(built.strip()), reference())]
+    yield _first_run("first run, image built, instant services", totals, "-")
+
+
+def _first_run(what: str, totals: Sequence[tuple[float, float]], goal: str) -> Row:
+    """A row on runs of ours, each beside one of the reference (0 where there is none)."""
+    ours, other = (f"{median(times) * 1e3:.0f} ms" for times in zip(*totals, strict=True))
+    if not all(one for _, one in totals):
+        return Row(what, ours, goal=goal)
+    return Row(what, ours, other, f"{median(one / another for one, another in totals):.2f}", goal)
 
 
 def _in_container(engine: Engine, image: str, files: Path, given: Mapping[str, str]) -> Subject:
@@ -323,10 +369,12 @@ def main(arguments: Sequence[str], out: TextIO) -> int:
     parser.add_argument("image", metavar="IMAGE", help="the action's image, by name or id")
     parser.add_argument("reference", nargs="?", metavar="REFERENCE", help="another action's dist/index.js")
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"default: {ROUNDS}")
+    parser.add_argument("--layout", type=Path, metavar="FOLDER", help="what tools/oci-image wrote")
     given = parser.parse_args(arguments)
     if os.geteuid():
         parser.error("only root can enter the image's file tree (chroot): run it with sudo")
-    out.write(table(rows(given.image, given.reference, given.rounds)))
+    layout = Layout(given.layout / LAYOUT) if given.layout else None
+    out.write(table(rows(given.image, given.reference, given.rounds, layout)))
     return 0
 
 

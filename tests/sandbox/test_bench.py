@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import tarfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ case $1 in
     create) echo container ;;
     export) /bin/cp "$ARCHIVES/tree.tar" "$3" ;;
     save) /bin/cp "$ARCHIVES/image.tar" "$3" ;;
+    build) echo image ;;
     run) for word; do case $word in *:/tmp) echo AWS_SESSION_TOKEN=x >"${word%:/tmp}/GITHUB_ENV" ;; esac; done ;;
 esac
 """,
@@ -98,6 +100,40 @@ def test_a_reference_is_measured_beside_ours():
 
     assert all(cell != "-" for cell in table["wall, 100 ms a call"])
     assert table["calls on the wire"] == ["0", "0", "-", "2"]
+
+
+class Started:
+    """A registry that has every image."""
+
+    def start(self, pull, run):
+        return pull("image"), run("image")
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.Cold, "made", lambda *_: nullcontext(Started()))
+
+
+@pytest.mark.usefixtures("programs", "root", "cold")
+def test_first_runs_are_measured_where_there_is_a_layout(tmp_path):
+    table = measured("--layout", str(tmp_path))
+
+    for what, goal in (
+        ("first run, image pulled, instant services", "8"),
+        ("first run, image pulled, 100 ms a call", "4"),
+        ("first run, image built, instant services", "-"),
+    ):
+        ours, *others = table[what]
+        assert ours.endswith(" ms")
+        assert others == ["-", "-", goal]
+    assert table["of that, the pull"][0].endswith(" ms")
+
+
+@pytest.mark.usefixtures("programs", "root", "cold")
+def test_first_runs_are_measured_beside_a_reference(tmp_path):
+    table = measured("index.js", "--layout", str(tmp_path))
+
+    assert all(cell != "-" for cell in table["first run, image pulled, 100 ms a call"])
 
 
 @pytest.mark.usefixtures("root")
