@@ -84,8 +84,8 @@ def test_two_builds_have_one_digest(oci_layout, tmp_path):
 
 
 @pytest.mark.container
-def test_the_dockerfile_builds_the_same_files(engine, image, trees, tmp_path):
-    ours, theirs = trees["amd64"], entries(saved(engine, image, tmp_path))
+def test_the_dockerfile_builds_the_same_files(engine, dockerfile_image, trees, tmp_path):
+    ours, theirs = trees["amd64"], entries(saved(engine, dockerfile_image, tmp_path))
     if theirs[STATUS] != ours[STATUS]:
         pytest.skip("the base image has other versions of Debian's packages than its archive has now")
     # What the base adds to Debian's certificates, the Dockerfile's image has, and that for anyone has not.
@@ -104,8 +104,8 @@ def without_certificates(entry: Entry) -> Entry:
 
 
 @pytest.mark.container
-def test_the_dockerfile_says_the_same_of_the_image(engine, image):
-    config = json.loads(engine.need("image", "inspect", "--format", "{{json .Config}}", image))
+def test_the_dockerfile_says_the_same_of_the_image(engine, dockerfile_image):
+    config = json.loads(engine.need("image", "inspect", "--format", "{{json .Config}}", dockerfile_image))
 
     assert {name: config[name] for name in oci.CONFIG} == oci.CONFIG
 

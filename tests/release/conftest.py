@@ -1,6 +1,5 @@
-"""A small repository that can be released, and what the tests with real programs need of the machine."""
+"""A small repository that can be released, a registry and a key."""
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from tests.release import standin
 
 from release import programs, registry, sbom
 from release.commits import Repository
-from release.errors import ReleaseError
 from release.rehearsal import new_key
 from release.signing import Key
 from release.steps import Release
@@ -27,19 +25,6 @@ IMAGE_TOOL = f"""\
 version=$(sed -n 's/^__version__ = "\\(.*\\)"$/\\1/p' src/py_aws_oidc/__init__.py)
 exec {sys.executable} {standin.__file__} "$1" "$version"
 """
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests marked `registry` where a program is missing, or fail them where that is asked for."""
-    if not item.get_closest_marker("registry"):
-        return
-    try:
-        for program in ("cosign", "docker-registry", "git", "skopeo"):
-            programs.find(program)
-    except ReleaseError as error:
-        if os.environ.get("REQUIRE_CONTAINER") == "1":
-            pytest.fail(f"REQUIRE_CONTAINER=1, but {error}", pytrace=False)
-        pytest.skip(str(error))
 
 
 @dataclass(frozen=True)
