@@ -72,11 +72,14 @@ def _tls(name: str, option: str = "--tls-verify") -> list[str]:
 
 
 def digest_of(reference: str) -> str | None:
-    """The digest that a registry has under a reference; None if it has nothing there."""
+    """The digest that a registry has under a reference; None if it has nothing there, or nothing for this caller.
+
+    A registry that hides private images may deny access to what does not exist.
+    """
     ended = programs.call("skopeo", "inspect", "--raw", *_tls(reference), f"docker://{reference}")
     if ended.returncode == 0:
         return f"sha256:{hashlib.sha256(ended.stdout.encode()).hexdigest()}"
-    absent = ("manifest unknown", "name unknown", "not found", "NAME_UNKNOWN", "MANIFEST_UNKNOWN")
+    absent = ("manifest unknown", "name unknown", "not found", "denied", "unauthorized")
     if any(text in ended.stderr for text in absent):
         return None
     raise ReleaseError(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from release import programs, registry, signing, steps, versions
+from release import programs, registry, sbom, signing, steps, versions
 from release.commits import Repository
 from release.steps import Release
 from release.versions import Version
@@ -59,7 +59,7 @@ class Stage:
     def release(self, version: Version) -> Release:
         """Release a version as the workflow does, as far as that needs no GitHub."""
         steps.check(self.repository, version)
-        release = Release(self.folder / version.tag, version, f"{self.registry}/{steps.NAME}")
+        release = Release(self.folder / version.tag, version, f"{self.registry}/{sbom.NAME}")
         steps.build(self.repository.folder, release.folder, version)
         steps.push(release, self.signer)
         steps.write_action(self.repository.folder, release.folder / "released", release.image)
@@ -90,7 +90,7 @@ def rehearse(source: Path, *, build_again: bool = True) -> Iterator[str]:
         first, second = VERSIONS
         yield _moved(stage, first)
         yield _moved(stage, second)
-        programs.call("docker", "image", "rm", *(f"{stage.registry}/{steps.NAME}:{one}" for one in VERSIONS))
+        programs.call("docker", "image", "rm", *(f"{stage.registry}/{sbom.NAME}:{one}" for one in VERSIONS))
     yield f"Not rehearsed: {NOT_REHEARSED}"
 
 

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import Parser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from release.errors import ReleaseError
@@ -96,6 +96,11 @@ def document(files: Mapping[str, bytes], manifest: Manifest, version: str) -> st
             ],
         }
     )
+
+
+def packages(bill: Mapping[str, Any]) -> set[str]:
+    """The addresses of the packages that a bill names."""
+    return {component["purl"] for component in bill["components"]}
 
 
 def _parsed(text: str) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from release import programs
 from release.errors import ReleaseError
@@ -100,12 +100,12 @@ def verify_signature(name: str, digest: str, signer: Signer) -> None:
     )
 
 
-def attested_bill(name: str, manifest: str, signer: Signer) -> dict[str, object]:
+def attested_bill(name: str, manifest: str, signer: Signer) -> dict[str, Any]:
     """The bill of materials that is signed for an image; ReleaseError if there is none, or only another's."""
     said = programs.run(
         *("cosign", "verify-attestation", "--type", "cyclonedx", *signer.verify, f"{name}@{manifest}"),
         fix="Do not trust the bill of materials of this image. Ask the repository's maintainers who made it.",
     )
     envelope = json.loads(said.splitlines()[-1])
-    bill: dict[str, object] = json.loads(b64decode(envelope["payload"]))["predicate"]
+    bill: dict[str, Any] = json.loads(b64decode(envelope["payload"]))["predicate"]
     return bill

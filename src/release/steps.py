@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from release.commits import Repository
     from release.signing import Signer
 
-NAME = "py-aws-oidc"
 LAYOUT = "oci"  # the folder that tools/oci-image makes
 
 
@@ -49,7 +48,7 @@ class Release:
 
 def name_of(repository: str) -> str:
     """The image's name in GitHub's registry; a registry knows no upper case."""
-    return f"ghcr.io/{repository.partition('/')[0].lower()}/{NAME}"
+    return f"ghcr.io/{repository.partition('/')[0].lower()}/{sbom.NAME}"
 
 
 def check(repository: Repository, version: Version, commit: str = "HEAD") -> str:
@@ -145,8 +144,8 @@ def verify(
             signing.verify_signature(image.name, digest, signer)
         yield f"its signature is that of {_who(signer)}"
         for one in manifests:
-            bill = json.loads(sbom.document(pulled.files(one), one, str(version)))
-            if signing.attested_bill(image.name, one.digest, signer) != bill:
+            found = sbom.packages(json.loads(sbom.document(pulled.files(one), one, str(version))))
+            if sbom.packages(signing.attested_bill(image.name, one.digest, signer)) != found:
                 raise ReleaseError(
                     f"The signed bill of materials for {one.architecture} is not that of the image.",
                     why="It names other packages or versions than the image has.",

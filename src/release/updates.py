@@ -85,6 +85,7 @@ def apt_options(root: Path, folder: Path) -> list[str]:
         "APT::Architecture": "amd64",
         "APT::Architectures": "amd64,arm64",
         "APT::Sandbox::User": "root",
+        "APT::Update::Error-Mode": "any",  # a list that cannot be fetched is no list without updates
         "Dir::Cache": folder / "cache",
         "Dir::Etc::SourceList": folder / "sources.list",
         "Dir::Etc::SourceParts": folder / "etc",

@@ -21,11 +21,11 @@ from typing import Any
 from release import registry
 from release.layout import INDEX, Layout
 from release.registry import Image
+from release.sbom import NAME
 from sandbox.in_process import folder
 from sandbox.runner import Engine
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-NAME = "py-aws-oidc"
 
 
 def unknown(layout: Layout, out: Path, mark: str) -> Layout:

@@ -78,6 +78,15 @@ def test_a_tag_that_another_writes_to_during_the_push_is_told(tmp_path, address,
         registry.push(release.layout, release.image)
 
 
+def test_a_registry_that_denies_access_fails_the_push(tmp_path):
+    with registry.serving(tmp_path / "data", LOGIN % (tmp_path / "users")) as address:
+        release = built(tmp_path / "out", f"{address}/py-aws-oidc")
+
+        assert registry.digest_of(str(release.image.by_digest)) is None
+        with pytest.raises(ReleaseError, match="skopeo copy"):
+            registry.push(release.layout, release.image)
+
+
 @pytest.mark.container
 def test_an_image_is_pulled_by_tag_and_digest_and_by_digest(pushed, engine, in_engine):
     in_engine.append(pushed)
