@@ -77,8 +77,8 @@ else
 endif
 
 .PHONY: test-fast
-test-fast: setup ## Run the tests that are not marked slow or container, without coverage
-	@$(BIN)/python -m pytest -m "not slow and not container"
+test-fast: setup ## Run the tests that are not marked slow, container or registry, without coverage
+	@$(BIN)/python -m pytest -m "not slow and not container and not registry"
 
 .PHONY: check
 check: setup ## Linters and types

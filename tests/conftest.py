@@ -94,8 +94,8 @@ def engine() -> Engine:
 def image(request: pytest.FixtureRequest) -> str:
     """The id of the image that the tests marked `container` run.
 
-    With IMAGE=prebuilt it is the image of tools/oci-image, pushed to a registry on loopback and pulled again, as a release
-    is. Without, it is built from the Dockerfile.
+    With IMAGE=prebuilt it is the image of tools/oci-image, pushed to a registry on loopback and pulled again as a
+    release is. Without, it is built from the Dockerfile.
     """
     if os.environ.get("IMAGE") != "prebuilt":
         return str(request.getfixturevalue("dockerfile_image"))
