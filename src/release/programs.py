@@ -113,7 +113,7 @@ def _install_cosign() -> list[str]:
 
 def _register_arm64() -> list[str]:
     """Let the kernel run programs of arm64 by qemu, where it allows that."""
-    if runs_arm64() or not FORMAT.is_file():
+    if runs_arm64():
         return []
     register = BINFMT / "register"
     if not register.exists():
@@ -121,7 +121,7 @@ def _register_arm64() -> list[str]:
     try:
         register.write_text(FORMAT.read_text().splitlines()[0])
     except OSError as error:
-        return [f"Programs of arm64 cannot run here: {register}: {error.strerror}"]
+        return [f"Programs of arm64 cannot run here: {error.filename or register}: {error.strerror}"]
     return ["Registered qemu for programs of arm64"]
 
 

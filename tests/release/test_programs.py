@@ -56,7 +56,8 @@ def test_a_program_that_is_not_there_is_told_with_what_installs_it():
 def test_what_is_missing_is_installed(machine, tmp_path):
     lines = programs.install()
 
-    update, install, unpack = called(machine)
+    update, install, unpack, mount = called(machine)
+    assert mount.startswith("mount ")
     assert update.startswith("apt-get update")
     assert install.split()[-5:] == [
         "docker-registry",
@@ -66,7 +67,7 @@ def test_what_is_missing_is_installed(machine, tmp_path):
         "debian-archive-keyring",
     ]
     assert unpack.startswith("mmdebstrap --variant=extract --include=cosign trixie")
-    assert lines[-1] == f"Unpacked Debian's cosign to {tmp_path / 'cache' / 'cosign'}"
+    assert f"Unpacked Debian's cosign to {tmp_path / 'cache' / 'cosign'}" in lines
     assert programs.find("cosign") == str(programs.COSIGN)
 
 
@@ -74,6 +75,8 @@ def test_what_is_there_is_not_installed_again(machine):
     for name in (*programs.PACKAGES, "cosign"):
         add(machine, name)
     programs.KEYRING.touch()
+    programs.BINFMT.mkdir()
+    (programs.BINFMT / "qemu-aarch64").touch()
 
     assert programs.install() == []
     assert called(machine) == []
@@ -99,6 +102,17 @@ def test_programs_of_arm64_are_registered(machine):
     assert programs.install() == ["Registered qemu for programs of arm64"]
     assert (programs.BINFMT / "register").read_text() == ":qemu-aarch64:M::magic:mask:/usr/bin/qemu:F"
     assert called(machine) == []
+
+
+def test_where_qemu_has_no_format_to_register_that_is_said(machine):
+    installed(machine)
+    programs.FORMAT.unlink()
+    programs.BINFMT.mkdir()
+    (programs.BINFMT / "register").touch()
+
+    (line,) = programs.install()
+    assert line.startswith("Programs of arm64 cannot run here")
+    assert str(programs.FORMAT) in line
 
 
 def test_where_binfmt_cannot_be_mounted_that_is_said(machine):
