@@ -103,7 +103,10 @@ class Repository:
         return self.git("commit-tree", tree, *parents, "-m", message, env=who)
 
     def check_release(self, release: str) -> tuple[str, Image]:
-        """The commit of main of a release, and its image; ReleaseError if more differs than the one line."""
+        """The commit of main of a release, and its image; ReleaseError if more differs than the one line.
+
+        Its last parent must be a commit of main, which was reviewed, and not of any other branch.
+        """
         main = self.git("rev-list", "--parents", "--max-count=1", release).split()[-1]
         image = image_of(self.text(release, ACTION))
         changed = self.git("diff-tree", "-r", "--no-commit-id", "--no-renames", "--raw", main, release).splitlines()
@@ -117,7 +120,18 @@ class Repository:
                 why="\n".join(changed) or "It does not differ at all.",
                 fix="Do not use this release. Ask the repository's maintainers who made it.",
             )
+        self._check_on_main(main)
         return main, image
+
+    def _check_on_main(self, commit: str) -> None:
+        self.git("fetch", "--quiet", self.remote, "refs/heads/main")
+        ended = programs.call("git", "merge-base", "--is-ancestor", commit, "FETCH_HEAD", cwd=self.folder)
+        if ended.returncode:
+            raise ReleaseError(
+                f"The commit {commit} is not on main.",
+                why=f"The branch main of {self.remote} does not contain it, so nobody had to review it.",
+                fix="Merge it into main by a pull request. If a release is already made of it, do not use that.",
+            )
 
     def publish(self, version: Version, release: str) -> None:
         """Push the release's branch and tag together; a tag that is there already must be the same release."""

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.release.conftest import ROOT, Project
+from tests.release.conftest import ROOT, WHO, Project
 
 from release.commits import Repository, image_of, pinned
 from release.errors import ReleaseError
@@ -125,6 +125,24 @@ def test_a_file_that_becomes_executable_is_refused(project):
 
     with pytest.raises(ReleaseError, match="more than the image's line"):
         project.repository.check_release("HEAD")
+
+
+def test_a_commit_that_is_not_on_main_cannot_be_released(project):
+    project.repository.git("checkout", "--quiet", "-b", "feature")
+    (project.root / "README").write_text("not reviewed")
+    project.repository.git("add", "--all")
+    project.repository.git(*WHO, "commit", "--quiet", "--message", "Change")
+
+    with pytest.raises(ReleaseError, match="is not on main"):
+        release(project, FIRST)
+    assert project.repository.remote_tags() == {}
+
+
+def test_a_release_of_a_commit_that_main_has_moved_on_from_is_valid(project):
+    made = release(project, FIRST)
+    project.commit("Change", README="text")
+
+    assert project.repository.check_release(made)[1] == image()
 
 
 def test_the_moving_tag_follows_a_release_and_goes_back(project):
