@@ -65,8 +65,13 @@ def _check(given: Namespace) -> None:
     _say(steps.check(Repository(given.root, given.remote), given.version, given.commit))
 
 
+def _build_options(given: Namespace) -> list[str]:
+    return ["--snapshot"] if given.snapshot else []
+
+
 def _build(given: Namespace) -> None:
-    _say(steps.build(given.root, given.folder, given.version, expected=given.expect).digest)
+    options = _build_options(given)
+    _say(steps.build(given.root, given.folder, given.version, expected=given.expect, options=options).digest)
 
 
 def _push(given: Namespace) -> None:
@@ -95,12 +100,12 @@ def _rollback(given: Namespace) -> None:
 def _verify(given: Namespace) -> None:
     provenance_of = "" if given.public_key or given.no_provenance else _repository(given)
     repository = Repository(given.root, given.remote)
-    build_it = not given.no_build
+    options = None if given.no_build else _build_options(given)
     for line in steps.verify(
-        repository, given.version.tag, _signer(given), build_it=build_it, provenance_of=provenance_of
+        repository, given.version.tag, _signer(given), build_options=options, provenance_of=provenance_of
     ):
         _say(f"ok: {line}")
-    left = [*([] if build_it else ["the build"]), *([] if provenance_of else ["the provenance"])]
+    left = [*(["the build"] if given.no_build else []), *([] if provenance_of else ["the provenance"])]
     _say(f"{given.version.tag} is verified{', but not ' if left else ''}{' and '.join(left)}.")
 
 
@@ -145,7 +150,12 @@ def parser() -> ArgumentParser:
         _check, "Check that version, changelog and tags agree; print the notes.", "version", "--commit", *ORIGIN
     )
     command(
-        _build, "Build the image and its bills of materials; print the digest.", "version", "folder", "--expect"
+        _build,
+        "Build the image and its bills of materials; print the digest.",
+        "version",
+        "folder",
+        "--expect",
+        "--snapshot",
     )
     command(_push, "Push a build, and sign it by digest; print its full name.", *built, *signer, *ORIGIN)
     command(_action, "Write the action.yml of a release into a folder.", "reference", "action")
@@ -154,7 +164,7 @@ def parser() -> ArgumentParser:
     command(_publish, "Publish the release on GitHub, then move vN to it.", *built, "--commit", *ORIGIN)
     command(_rollback, "Move vN back to an earlier release.", "version", "--remote")
     command(_verify, "Check a release: tag, build, signature, bills of materials, provenance.",
-            "version", "--no-build", "--no-provenance", *signer, *ORIGIN)  # fmt: skip
+            "version", "--no-build", "--snapshot", "--no-provenance", *signer, *ORIGIN)  # fmt: skip
     command(_rehearse, "Release twice and roll back, on this machine alone.", "--no-build")
     command(_updates, "Say which packages of the image have an update in Debian; exit status 1 if one has.")
     command(_setup, "Install the programs that the other commands call (root, Debian or Ubuntu).", "--check")
@@ -189,6 +199,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "--rekor-url": {"default": "", "metavar": "URL", "help": "a transparency log other than sigstore.dev"},
     "--check": {"action": "store_true", "help": "install nothing; exit status 1 if a program is missing"},
     "--expect": {"default": "", "metavar": "DIGEST", "help": "fail if the build has another digest"},
+    "--snapshot": {
+        "action": "store_true",
+        "help": "build from Debian's packages of the date in requirements/debian.txt (snapshot.debian.org)",
+    },
     "--no-build": {"action": "store_true", "help": "do not build again to compare the digest"},
     "--no-provenance": {"action": "store_true", "help": "do not check GitHub's provenance, which needs gh"},
 }

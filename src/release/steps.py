@@ -15,7 +15,7 @@ from release.registry import Image
 from release.versions import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from release.commits import Repository
     from release.signing import Signer
@@ -57,17 +57,17 @@ def check(repository: Repository, version: Version, commit: str = "HEAD") -> str
     return versions.check(version, *files, repository.remote_tags())
 
 
-def build(root: Path, folder: Path, version: Version, *, expected: str = "") -> Layout:
+def build(root: Path, folder: Path, version: Version, *, expected: str = "", options: Sequence[str] = ()) -> Layout:
     """Build the image of a source tree into a new folder, with a bill of materials for each platform.
 
-    ReleaseError if a digest is expected and the build has another.
+    `options` are those of tools/oci-image. ReleaseError if a digest is expected and the build has another.
     """
     if folder.exists() and any(folder.iterdir()):
         raise ReleaseError(
             f"{folder} is not empty.", why="A build never mixes with another.", fix="Name a new folder."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    programs.run(str(root / "tools" / "oci-image"), str(folder), cwd=root)
+    programs.run(str(root / "tools" / "oci-image"), str(folder), *options, cwd=root)
     layout = Layout(folder / LAYOUT)
     for manifest in layout.manifests():
         text = sbom.document(layout.files(manifest), manifest, str(version))
@@ -108,11 +108,17 @@ def publish(repository: Repository, release: Release, github_repository: str, co
 
 
 def verify(
-    repository: Repository, tag: str, signer: Signer, *, build_it: bool = True, provenance_of: str = ""
+    repository: Repository,
+    tag: str,
+    signer: Signer,
+    *,
+    build_options: Sequence[str] | None = (),
+    provenance_of: str = "",
 ) -> Iterator[str]:
     """Check a release from its tag to its image; a line for each thing that was found right.
 
-    ReleaseError at the first that is not. `provenance_of` is the repository on GitHub that must have built it.
+    ReleaseError at the first that is not. `build_options` are those of tools/oci-image; None leaves the build out.
+    `provenance_of` is the repository on GitHub that must have built it.
     """
     version = Version.parse(tag)
     commit = repository.commit(f"refs/tags/{version.tag}")
@@ -125,9 +131,14 @@ def verify(
             why="A release names the image of its own version.",
             fix="Do not use this release. Ask the repository's maintainers who made it.",
         )
-    if build_it:
+    if build_options is not None:
         with tempfile.TemporaryDirectory() as folder:
-            _build_again(repository, commit, Path(folder), version, image.digest)
+            source = Path(folder) / "source"
+            repository.git("worktree", "add", "--quiet", "--detach", str(source), commit)
+            try:
+                build(source, Path(folder) / "out", version, expected=image.digest, options=build_options)
+            finally:
+                repository.git("worktree", "remove", "--force", str(source))
         yield "a build of the tag has this digest"
     with tempfile.TemporaryDirectory() as folder:
         pulled = Layout(Path(folder))
@@ -155,16 +166,6 @@ def verify(
     if provenance_of:
         github.verify_provenance(provenance_of, image)
         yield f"its provenance says that {provenance_of} built it"
-
-
-def _build_again(repository: Repository, commit: str, folder: Path, version: Version, expected: str) -> None:
-    """Build a commit with the commit's own tools."""
-    source = folder / "source"
-    repository.git("worktree", "add", "--quiet", "--detach", str(source), commit)
-    try:
-        build(source, folder / "out", version, expected=expected)
-    finally:
-        repository.git("worktree", "remove", "--force", str(source))
 
 
 def _same(found: str, expected: str, what: str) -> None:

@@ -72,6 +72,14 @@ def test_a_build_with_another_digest_than_expected_fails(run, tmp_path):
     assert "has the digest" in run("build", "1.0.0", tmp_path / "three", "--expect", "sha256:0")[1]
 
 
+def test_a_build_from_a_snapshot_is_asked_of_the_image_tool(run, project, tmp_path):
+    tool = project.root / "tools" / "oci-image"
+    tool.write_text(tool.read_text().replace("exec", 'echo "$@" >arguments; exec'))
+    run("build", "1.0.0", tmp_path / "out", "--snapshot")
+
+    assert (project.root / "arguments").read_text() == f"{tmp_path / 'out'} --snapshot\n"
+
+
 def test_a_build_never_mixes_with_another(run, tmp_path):
     run("build", "1.0.0", tmp_path / "out")
 
@@ -107,7 +115,7 @@ def test_provenance_is_that_of_the_repository_on_github(run, monkeypatch):
     )
     ((_, tag, signer), more) = seen[0]
     assert (tag, signer.repository) == ("v1.0.0", "octo-org/py-aws-oidc")
-    assert more == {"build_it": True, "provenance_of": "octo-org/py-aws-oidc"}
+    assert more == {"build_options": [], "provenance_of": "octo-org/py-aws-oidc"}
 
 
 @pytest.mark.parametrize(

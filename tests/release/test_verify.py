@@ -37,7 +37,7 @@ class Released:
 
     def verify(self, signer: signing.Signer, *, build_it: bool = False) -> list[str]:
         self.project.repository.git("fetch", "--quiet", "--tags", "origin")
-        return list(steps.verify(self.project.repository, "v1.0.0", signer, build_it=build_it))
+        return list(steps.verify(self.project.repository, "v1.0.0", signer, build_options=() if build_it else None))
 
     def sign(self, signer: signing.Signer) -> None:
         image = self.release.image
@@ -115,7 +115,7 @@ def test_a_release_that_names_the_image_of_another_version_is_refused(released, 
     repository.git("fetch", "--quiet", "--tags", "origin")
 
     with pytest.raises(ReleaseError, match=r"names the image of 1\.0\.0"):
-        list(steps.verify(repository, "v1.0.1", key, build_it=False))
+        list(steps.verify(repository, "v1.0.1", key, build_options=None))
 
 
 def test_the_provenance_is_asked_for_last(released, key, monkeypatch):
@@ -124,7 +124,9 @@ def test_the_provenance_is_asked_for_last(released, key, monkeypatch):
     asked = []
     monkeypatch.setattr(github, "verify_provenance", lambda *given: asked.append(given))
 
-    *_, last = steps.verify(released.project.repository, "v1.0.0", key, build_it=False, provenance_of=REPOSITORY)
+    *_, last = steps.verify(
+        released.project.repository, "v1.0.0", key, build_options=None, provenance_of=REPOSITORY
+    )
 
     assert last == f"its provenance says that {REPOSITORY} built it"
     assert asked == [(REPOSITORY, released.release.image)]
