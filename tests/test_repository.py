@@ -45,7 +45,7 @@ def test_a_job_downloads_the_action_and_its_terms(files):
     assert files >= {"action.yml", "README.md", "LICENSE", "SECURITY.md"}
 
 
-@pytest.mark.parametrize("folder", [".github", "docs", "examples", "infra", "src/sandbox", "tests"])
+@pytest.mark.parametrize("folder", [".github", "docs", "examples", "infra", "src/release", "src/sandbox", "tests"])
 def test_a_job_does_not_download(files, folder):
     assert (ROOT / folder).exists()
     assert [name for name in files if name.startswith(f"{folder}/")] == []

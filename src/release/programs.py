@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
-COSIGN = CACHE / "cosign" / "usr" / "bin" / "cosign"
+COSIGN = CACHE / "cosign"
 
 # Programs and the packages of Debian and Ubuntu that have them. gh and docker are left to the machine: GitHub's
 # runners have both, and tools/engine installs Docker.
@@ -100,15 +101,18 @@ def install() -> list[str]:
 
 
 def _install_cosign() -> list[str]:
-    """Unpack Debian's cosign into .cache: the same program here, in CI and in a release."""
+    """Take Debian's cosign: the same program here, in CI and in a release."""
     if "cosign" not in missing():
         return []
-    folder = COSIGN.parents[2]
-    shutil.rmtree(folder, ignore_errors=True)
     CACHE.mkdir(exist_ok=True)
-    line = f"deb [signed-by={KEYRING}] {DEBIAN} trixie main"
-    run("mmdebstrap", "--variant=extract", "--include=cosign", "trixie", str(folder), line)
-    return [f"Unpacked Debian's cosign to {folder}"]
+    with tempfile.TemporaryDirectory() as folder:
+        line = f"deb [signed-by={KEYRING}] {DEBIAN} trixie main"
+        run("mmdebstrap", "--variant=extract", "--include=cosign", "trixie", f"{folder}/root", line)
+        shutil.copy(f"{folder}/root/usr/bin/cosign", COSIGN)
+    owner = ROOT.stat()  # sudo leaves nothing of root's in the clone
+    for path in (CACHE, COSIGN):
+        os.chown(path, owner.st_uid, owner.st_gid)
+    return [f"Copied Debian's cosign to {COSIGN}"]
 
 
 def _register_arm64() -> list[str]:
