@@ -147,6 +147,7 @@ def pushed_image(oci_layout: Layout, tmp_path_factory: pytest.TempPathFactory) -
         pushed = Image(f"{address}/py-aws-oidc", "1.2.3", oci_layout.digest)
         registry.push(oci_layout, pushed)
         yield pushed
+        registry.remove(pushed)
 
 
 MAIN = "repo:octo-org/octo-repo:ref:refs/heads/main"

@@ -121,6 +121,11 @@ def pull(image: Image) -> None:
         )
 
 
+def remove(image: Image) -> None:
+    """Remove a pulled image from the engine, which knows it by its digest alone."""
+    programs.call("docker", "image", "rm", image.by_digest)
+
+
 @contextmanager
 def serving(folder: Path, more: str = "") -> Iterator[str]:
     """Run Debian's docker-registry on a free port of 127.0.0.1 with its data in a folder; its host and port."""
@@ -146,7 +151,8 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
     while time.monotonic() < until and server.poll() is None:
         try:
             urllib.request.urlopen(f"http://{address}/v2/", timeout=1).close()
-        except urllib.error.HTTPError:
+        except urllib.error.HTTPError as error:
+            error.close()
             return  # it answers, and wants a login
         except OSError:
             time.sleep(0.05)

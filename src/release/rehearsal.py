@@ -64,6 +64,7 @@ class Stage:
         steps.push(release, self.signer)
         steps.write_action(self.repository.folder, release.folder / "released", release.image)
         registry.pull(release.image)
+        registry.remove(release.image)
         steps.tag(self.repository, release)
         return release
 
@@ -91,7 +92,6 @@ def rehearse(source: Path, *, build_again: bool = True) -> Iterator[str]:
         first, second = VERSIONS
         yield _moved(stage, first)
         yield _moved(stage, second)
-        programs.call("docker", "image", "rm", *(f"{stage.registry}/{sbom.NAME}:{one}" for one in VERSIONS))
     yield f"Not rehearsed: {NOT_REHEARSED}"
 
 
