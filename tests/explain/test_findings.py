@@ -439,12 +439,43 @@ def test_a_pattern_that_lets_in_more_than_a_repository_is_found(value, severity,
         "repo:octo-org@65/octo-repo@74:pull_request",
         "repo:octo-org@65/octo-repo@74:job_workflow_ref:o/r/.github/workflows/w.yml@refs/heads/main",
         "repository_owner_id:65:repository_id:74",
-        "repository_owner:octo-org:*",
         "repo:octo-org@65/octo-${*}@74:pull_request",
     ],
 )
 def test_a_subject_of_one_repository_is_none_to_find(value):
     assert of_subject(value) == []
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringLike"])
+@pytest.mark.parametrize(
+    "value", ["repository_owner:octo-org", "repository_owner_id:65:ref:refs/heads/main", "enterprise:octo"]
+)
+def test_a_subject_that_names_the_owner_alone_is_a_warning(operator, value):
+    assert only(of_subject(value, operator)).severity == "warning"
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringLike", "StringEqualsIgnoreCase"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"${{{SUB}}}",
+        f"repo:${{{GITHUB}:repository}}:ref:refs/heads/main",
+        f"repository_id:${{{GITHUB}:repository_id}}",
+        f"environment:production:repository_owner_id:${{{GITHUB}:repository_owner_id}}",
+        "repo:octo-${aws:username}/octo-repo:*",
+    ],
+)
+def test_a_policy_variable_in_a_subject_names_no_owner(operator, value):
+    assert "error" in {finding.severity for finding in of_subject(value, operator)}
+
+
+def test_a_policy_variable_behind_the_repository_is_none_to_find():
+    assert of_subject("repo:octo-org@65/octo-repo@74:${aws:username}") == []
+
+
+def test_a_policy_variable_holds_on_to_no_repository():
+    variable = {f"{GITHUB}:repository_id": f"${{{GITHUB}:repository_id}}"}
+    assert only(of_subject("environment:production", **variable)).severity == "error"
 
 
 @pytest.mark.parametrize("claim", ["repository", "repository_id"])
@@ -662,6 +693,13 @@ def test_who_cannot_assume_the_role_is_not_everyone(one):
         ({"StringLike": {"aws:userid": "AROAEXAMPLE:*"}}, True),
         ({"StringEquals": {"aws:SourceAccount": "123456789012"}}, True),
         ({"StringEquals": {"aws:PrincipalServiceName": "ec2.amazonaws.com"}}, True),
+        ({"StringEquals": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"}}, True),
+        ({"StringEquals": {"AWS:PrincipalAccount": "${aws:resourceaccount}"}}, True),
+        ({"StringEquals": {"aws:PrincipalOrgID": "${aws:PrincipalOrgID}"}}, False),
+        ({"StringEquals": {"aws:PrincipalOrgID": "${aws:ResourceAccount}"}}, False),
+        ({"StringEquals": {"aws:userid": "${aws:userid}"}}, False),
+        ({"ArnLike": {"aws:PrincipalArn": "${aws:PrincipalArn}"}}, False),
+        ({"StringEqualsIfExists": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"}}, False),
         ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/deploy"}}, False),
         ({"StringLike": {"aws:PrincipalArn": "*"}}, False),
         ({"StringLike": {"aws:PrincipalAccount": "*"}}, False),
@@ -864,6 +902,17 @@ def test_whatever_a_policy_says_every_finding_is_in_sentences(condition, effect,
         assert finding.fix[-1] in ".}"
 
 
+@pytest.mark.parametrize("kind", ["AWS", "Federated", "Service"])
+@pytest.mark.parametrize(
+    "named", ["arn:aws:iam::*:root", f"{PROVIDER}*", "arn:aws:iam::123456789012:role/*", "12345678901?", "**"]
+)
+def test_a_wildcard_in_a_principal_is_found(kind, named):
+    findings = found({"Effect": "Allow", "Principal": {kind: ["x", named]}, "Action": "sts:AssumeRole"})
+
+    (finding,) = [finding for finding in findings if repr(named) in finding.what]
+    assert (finding.severity, finding.where) == ("error", "Statement[0].Principal")
+
+
 def test_every_rule_is_in_a_table():
     tables = (module.STATEMENT_RULES, module.ALLOW_STATEMENT_RULES, module.LINE_RULES, module.ALLOW_LINE_RULES)
-    assert len({rule for table in tables for rule in table}) == 18
+    assert len({rule for table in tables for rule in table}) == 19

@@ -242,10 +242,35 @@ def _names_caller(line: _Line) -> bool:
     only tell a kind of caller (aws:PrincipalType, aws:PrincipalIsAWSService, aws:MultiFactorAuthPresent), and those of
     the network, which say where a request comes from.
     """
-    as_told = CALLER_KEYS.get(line.key.lower())
-    if not (as_told and line.is_required and line.kind in _POSITIVE | {"ArnLike", "ArnEquals"}):
+    if not (line.is_required and line.kind in _POSITIVE | {"ArnLike", "ArnEquals"}):
         return False
-    return all(re.match(as_told, value) for value in line.values)
+    as_told = CALLER_KEYS.get(line.key.lower(), _NEVER)
+    return all(re.match(as_told, value) or _is_of_the_roles_owner(line.key, value) for value in line.values)
+
+
+def _is_of_the_roles_owner(key: str, value: str) -> bool:
+    """Whether both are of one account or organization, as `aws:ResourceOrgID` of `${aws:PrincipalOrgID}` says."""
+    return {key.lower(), value.lower().removeprefix("${").removesuffix("}")} in (
+        {"aws:principalaccount", "aws:resourceaccount"},
+        {"aws:principalorgid", "aws:resourceorgid"},
+    )
+
+
+def _part_of_principal(statement: _Statement) -> Iterator[Finding]:
+    named = statement.principal.values() if isinstance(statement.principal, Mapping) else ()
+    for value in (value for values in named for value in listed(values)):
+        if _is_partly_open(value):
+            yield Finding(
+                "error",
+                f"{statement.where}.Principal",
+                f"{value!r} has a wildcard in it. IAM accepts * only as a whole Principal, and refuses to save such a "
+                "policy.",
+                "name each account, role or identity provider.",
+            )
+
+
+def _is_partly_open(principal: str) -> bool:
+    return principal != "*" and not set(principal).isdisjoint("*?")
 
 
 def _no_audience(statement: _Statement) -> Iterator[Finding]:
@@ -304,8 +329,8 @@ def _principal(statement: _Statement) -> Iterator[Finding]:
             'write {"Federated": "arn:aws:iam::ACCOUNT:oidc-provider/token.actions.githubusercontent.com"}.',
         )
     for federated in filter(_is_oidc, statement.federated):
-        if federated == "*" and statement.scope() == Scope.ANYONE:
-            continue  # _everyone has it
+        if _is_partly_open(federated) or (federated == "*" and statement.scope() == Scope.ANYONE):
+            continue  # _part_of_principal and _everyone have it
         if "://" in federated or not re.match(r"arn:aws[\w-]*:iam::[0-9]{12}:oidc-provider/", federated):
             yield Finding(
                 "error",
@@ -450,7 +475,10 @@ def _lets_in(line: _Line, value: str) -> Iterator[tuple[Severity, str, str]]:
             return
     elif has_wildcard(value):
         return  # _literal_wildcard has it: no token fits
-    if is_github_form and line.scope_of(value) == Scope.ANYONE and not any(_misspellings(value)):
+    lets_in = line.scope_of(value)
+    if is_github_form and lets_in == Scope.ANYONE and fixed(value, wildcards=False) != value:
+        yield "error", "has a policy variable where the owner should be, and each token says its own value.", _WHOLE
+    elif is_github_form and lets_in == Scope.ANYONE and not any(_misspellings(value)):
         shared = _is_shared(line.provider)
         whose = "anyone's repository" if shared else "every repository of this issuer"
         yield (
@@ -458,6 +486,8 @@ def _lets_in(line: _Line, value: str) -> Iterator[tuple[Severity, str, str]]:
             f"does not name the owner, so {whose} can have the same, if its owner sets the same template.",
             _PIN if is_github(line.provider) else _WHOLE,
         )
+    elif is_github_form and lets_in == Scope.OWNER:
+        yield "warning", "lets in every repository of the owner, and those that are yet to be made.", _PIN
 
 
 def _lets_in_by_pattern(before: str, *, is_github_form: bool) -> Iterator[tuple[Severity, str, str]]:
@@ -535,7 +565,7 @@ def _only_names(_: _Statement, line: _Line, by_ids: set[str]) -> Iterator[Findin
 # --- the tables
 
 
-STATEMENT_RULES: tuple[_StatementRule, ...] = (_not_principal, _everyone)
+STATEMENT_RULES: tuple[_StatementRule, ...] = (_not_principal, _everyone, _part_of_principal)
 """What is asked of every statement."""
 
 ALLOW_STATEMENT_RULES: tuple[_StatementRule, ...] = (
@@ -584,7 +614,8 @@ STS_KEYS = (
 )
 """Service Authorization Reference, "Condition keys for AWS Security Token Service"; those of trust policies."""
 
-_ID = r"[^*?]+\Z"
+_NEVER = r"(?!)"
+_ID = r"[^*?$]+\Z"
 _ACCOUNTS_ARN = r"arn:[^:*?]*:[^:*?]*:[^:*?]*:[0-9]{12}:"
 CALLER_KEYS = {
     "aws:principalaccount": _ID,
@@ -597,9 +628,9 @@ CALLER_KEYS = {
     "aws:sourcearn": _ACCOUNTS_ARN,
     "aws:sourceorgid": _ID,
     "aws:sourceorgpaths": "o-[a-z0-9]+/",
-    "aws:userid": r"[^:*?]+(:|\Z)",
+    "aws:userid": r"[^:*?$]+(:|\Z)",
 }
-"""The condition keys that tell who calls, and how a value must begin, without wildcards, to name one account.
+"""The condition keys that tell who calls, and how a value must begin, without an open part, to name one account.
 
 Wildcards in ids of accounts and organizations have no use ("Sensitive condition keys").
 """

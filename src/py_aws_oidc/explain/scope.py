@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import IntEnum
+from itertools import islice
 
 
 class Scope(IntEnum):
@@ -37,12 +38,8 @@ _NARROW = {
 
 def of_claim(claim: str, value: str, *, wildcards: bool = False) -> Scope:
     """Whom a condition on this claim lets in; with `wildcards`, the value is a pattern of StringLike."""
-    before = fixed(value) if wildcards else value
-    if before == value:
-        return _NARROW.get(claim, Scope.ANYONE) if value else Scope.ANYONE
-    # The rest of a name may be open once the owner is told: `octo-org/*`, or `octo-org@*/app` where the id is.
-    named = claim in {"repo", "repository"} and re.match(r"[^/@]+(?:@[0-9]+)?/|[^/@]+@\Z", before)
-    return Scope.OWNER if named else Scope.ANYONE
+    before = fixed(value, wildcards=wildcards)
+    return _of_part(claim, before, is_open=before != value)
 
 
 def of_subject(value: str, *, wildcards: bool = False, encodes_colons: bool = True) -> Scope:
@@ -51,29 +48,39 @@ def of_subject(value: str, *, wildcards: bool = False, encodes_colons: bool = Tr
     A subject is made of claims, `NAME:VALUE:NAME:VALUE`, in the order of its template. "Any `:` within the metadata
     values will be replaced with `%3A`" ("OpenID Connect reference"), so that no environment or workflow can be named
     like a claim further on. Where GitHub does not do that (Enterprise Server before 3.16), only the first claim counts.
-    What stands behind a wildcard does not count either: the wildcard may stand for any part.
+    What stands behind a wildcard or a policy variable does not count either: it may stand for any part.
     """
-    return max(
-        (of_claim(claim, part, wildcards=wildcards) for claim, part in _claims(value, wildcards, encodes_colons)),
-        default=Scope.ANYONE,
-    )
+    before = fixed(value, wildcards=wildcards)
+    claims = _claims(before, is_open=before != value)
+    counted = claims if encodes_colons else islice(claims, 1)
+    return max((_of_part(claim, part, is_open=is_open) for claim, part, is_open in counted), default=Scope.ANYONE)
 
 
-def _claims(value: str, wildcards: bool, all_of_them: bool) -> Iterator[tuple[str, str]]:  # noqa: FBT001 - as told
-    """The claims in a subject with their values, as far as the one that has the first wildcard in it."""
-    before = fixed(value) if wildcards else value
-    parts = before.split(":")
+def _of_part(claim: str, value: str, *, is_open: bool) -> Scope:
+    """Whom this value of a claim lets in, or all values that begin with it."""
+    if not is_open:
+        return _NARROW.get(claim, Scope.ANYONE) if value else Scope.ANYONE
+    # The rest of a name may be open once the owner is told: `octo-org/*`, or `octo-org@*/app` where the id is.
+    named = claim in {"repo", "repository"} and re.match(r"[^/@]+(?:@[0-9]+)?/|[^/@]+@\Z", value)
+    return Scope.OWNER if named else Scope.ANYONE
+
+
+def _claims(subject: str, *, is_open: bool) -> Iterator[tuple[str, str, bool]]:
+    """The claims in a subject, or in the beginning of one, with their values; the last one may go on."""
+    parts = subject.split(":")
     while len(parts) > 1:
         if parts[0] == "pull_request":  # the one part that is a claim by itself
             del parts[0]
             continue
-        claim, part, *parts = parts
-        yield claim, part if parts or before == value else f"{part}*"
-        if not all_of_them:
-            return
+        claim, value, *parts = parts
+        yield claim, value, is_open and not parts
 
 
-def fixed(pattern: str) -> str:
-    """What stands before the first wildcard, as Version 2012-10-17 reads it; before that `${*}` has one in it."""
-    wildcards = (match.start() for match in re.finditer(r"\$\{[*?$]\}|[*?]", pattern) if match[0] in {"*", "?"})
-    return pattern[: next(wildcards, len(pattern))]
+def fixed(value: str, *, wildcards: bool = True) -> str:
+    """What stands before the first part that can be any text: a policy variable, or a wildcard if there are some.
+
+    The request itself gives the value of a variable such as `${aws:PrincipalOrgID}`. `${*}`, `${?}` and `${$}` are
+    characters, as Version 2012-10-17 reads them; before that `${*}` has a wildcard in it.
+    """
+    parts = re.finditer(r"\$\{[*?$]\}|\$\{|[*?]" if wildcards else r"\$\{[*?$]\}|\$\{", value)
+    return value[: next((part.start() for part in parts if not part[0].endswith("}")), len(value))]
