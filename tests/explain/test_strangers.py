@@ -209,6 +209,27 @@ def test_without_the_id_the_first_policy_is_one_to_fill_in_and_lets_nobody_in():
     assert lets_in(open_document, claims)
 
 
+@pytest.mark.parametrize("template", [None, ["actor"]])
+@pytest.mark.parametrize("immutable", [True, False])
+@pytest.mark.parametrize("repository_id", [None, "", True, ["74"], "*", "seventy-four"])
+def test_what_is_no_id_is_written_into_no_policy(repository_id, template, immutable):
+    claims = claims_of(Job(immutable_sub=immutable), template) | {"repository_id": repository_id}
+
+    documents = [document for title, document in written_for(claims) if "must be filled in" not in title]
+
+    assert documents
+    assert not [document for document in documents if ":repository_id" in str(document)]
+    assert all(lets_in(document, claims) for document in documents)
+
+
+def test_an_id_may_be_a_number():
+    claims = claims_of(Job(), ["actor"]) | {"repository_id": 74}
+
+    ((_, document),) = written_for(claims)
+
+    assert lets_in(document, claims)
+
+
 def test_a_customised_subject_that_names_the_repository_needs_no_id():
     claims = claims_of(Job(), ["repo", "actor"])
     del claims["repository_id"]

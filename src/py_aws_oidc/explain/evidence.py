@@ -53,6 +53,20 @@ class Evidence:
         return self.audience if self.audience in audiences else str(next(iter(audiences), self.audience))
 
     @property
+    def owner_id(self) -> str:
+        """The id of the repository's owner; empty if the token does not tell."""
+        return self._id("repository_owner_id")
+
+    @property
+    def repository_id(self) -> str:
+        """The id of the repository; empty if the token does not tell."""
+        return self._id("repository_id")
+
+    def _id(self, claim: str) -> str:
+        said = str(self.claims.get(claim))
+        return said if re.fullmatch("[0-9]+", said, re.ASCII) else ""
+
+    @property
     def issuer(self) -> str:
         """Who signed the token, as it says itself."""
         return str(self.claims.get("iss", ""))
@@ -121,7 +135,7 @@ class Evidence:
         return next((other for other in others if other != self.subject and self.would_allow(sub=str(other))), None)
 
     def _others(self, subject: Subject) -> Iterator[Subject]:
-        ids = [str(self.claims.get(name, "")) for name in ("repository_owner_id", "repository_id")]
+        ids = (self.owner_id, self.repository_id)
         forms = [subject, subject.by_ids(*ids) if not subject.is_immutable and all(ids) else subject.by_names()]
         for context in (subject.context, *self._contexts_wanted()):
             yield from (replace(form, context=context) for form in forms)

@@ -198,7 +198,7 @@ def statements(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if not subject:
         yield from _for_customised(evidence, literal(sub), policy_for)
         return
-    owner_id, repository_id = (str(evidence.claims.get(f"repository{part}_id", "")) for part in ("_owner", ""))
+    owner_id, repository_id = evidence.owner_id, evidence.repository_id
     has_ids = bool(owner_id and repository_id and trust.is_github(evidence.provider))
     # A name can pass to another repository. AWS announced the key for its commercial Regions only.
     by_id = {"repository_id": repository_id} if has_ids and evidence.role.partition == "aws" else {}
@@ -227,11 +227,8 @@ def _for_customised(
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The policies for a subject that is not in GitHub's form, which other repositories may have by their template."""
     has_key = trust.is_github(evidence.provider)
-    if has_key and (repository_id := evidence.claims.get("repository_id")):
-        yield (
-            "By the subject of this run and the repository's id",
-            policy_for(sub, repository_id=str(repository_id)),
-        )
+    if has_key and (repository_id := evidence.repository_id):
+        yield "By the subject of this run and the repository's id", policy_for(sub, repository_id=repository_id)
         return
     if of_subject(sub, wildcards=True, encodes_colons=has_key) == Scope.REPOSITORY:
         yield "By the subject of this run, which names the repository", policy_for(sub)
