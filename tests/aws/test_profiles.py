@@ -180,20 +180,55 @@ def test_a_name_that_cannot_stand_in_a_file_is_refused(tmp_path, profile):
     assert failing(places(tmp_path), profile=profile).what == f"A profile cannot be named {profile!r}."
 
 
-def test_one_file_for_both_is_refused(tmp_path):
-    failure = failing(Places(tmp_path / ".aws" / "both", tmp_path / ".aws" / "both", {}))
+def one_place(folder: Path, data: bytes | None = None) -> Places:
+    """One file for both, with what it holds already."""
+    found = places(folder, data)
+    return Places(found.credentials, found.credentials, {})
 
-    assert failure.what == "The profile was not written, because both shared files of AWS are one file."
+
+@pytest.mark.parametrize("profile", ["dev", "default"])
+def test_one_file_for_both_has_the_profile_that_botocore_uses(tmp_path, monkeypatch, profile):
+    where = one_place(tmp_path)
+    undo = write(where, profile, region="eu-central-1")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(where.credentials))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(where.config))
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+    session = Session(profile=profile)
+
+    assert session.get_credentials().get_frozen_credentials()[:3] == (KEY, SECRET, TOKEN)
+    assert session.get_config_variable("region") == "eu-central-1"
+    assert profiles.put_back(undo, None) == [profile]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_file_under_two_names_is_refused(tmp_path):
+def test_one_file_under_two_names_is_one(tmp_path):
     (tmp_path / "real" / ".aws").mkdir(parents=True)
     (tmp_path / "link").symlink_to("real")
 
-    failing(Places(tmp_path / "real/.aws/both", tmp_path / "link/.aws/both", {}))
+    undo = write(Places(tmp_path / "real/.aws/both", tmp_path / "link/.aws/both", {}))
 
+    assert set(raw_config_parse(str(tmp_path / "real/.aws/both"))) == {"dev", "profile dev"}
+    assert profiles.put_back(undo, None) == ["dev"]
     assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("names", [("dev", "one", "two"), ("default", "one", "default"), ("default",) * 3])
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+@pytest.mark.parametrize(
+    "data", [None, b"", b"# mine", b"[a]\r\nb = c\r\n", b"[default]\noutput = json\n", OLD_CREDENTIALS + OLD_CONFIG]
+)
+def test_posts_in_any_order_leave_one_file_for_both_as_it_was(tmp_path, data, order, names):
+    where = one_place(tmp_path, data and data.replace(b"OLD\n", b"OLD\nmfa_serial = x\n"))
+    before = contents(tmp_path)
+    regions = ("us-east-1", "us-east-2", "us-west-1")
+    undos = [write(where, name, region=one, overwrite=True) for name, one in zip(names, regions, strict=True)]
+
+    for number in order:
+        profiles.put_back(undos[number], None)
+
+    assert contents(tmp_path) == before
 
 
 def test_the_files_may_be_in_different_folders_that_are_not_there_yet(tmp_path):

@@ -70,11 +70,7 @@ def editing(places: Places, owner: Owner | None) -> Iterator[Edit]:
             folders = held.enter_context(locked([path.parent for path in paths], opener, made))
             credentials, config = (File.read(path, folders[path.parent]) for path in paths)
         if credentials.is_same(config):
-            raise Failure(
-                "The profile was not written, because both shared files of AWS are one file.",
-                why=f"AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE both name {config.path}.",
-                fix="set them to two different files, or leave them unset.",
-            )
+            config = credentials
         edit = Edit(credentials, config, owner, made, held.enter_context(ExitStack()))
         try:
             yield edit
@@ -104,18 +100,17 @@ class Edit:
         """
         plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in settings.items()}
         _refuse_what_cannot_stand(profile, plain | {"region": region})
-        sections = (
-            (self._credentials, shared_files.credentials_section(profile), plain),
-            (self._config, shared_files.config_section(profile), {"region": region}),
-        )
-        for file, section, _ in sections:
+        # Both variables may name one file, where the profile `default` has one section for all of its settings.
+        sections = {(self._credentials, shared_files.credentials_section(profile)): plain}
+        sections.setdefault((self._config, shared_files.config_section(profile)), {})["region"] = region
+        for file, section in sections:
             if _has(file, section) and not overwrite:
                 raise Failure(
                     f"The profile {profile} is there already.",
                     why=f"{file.path} has a section [{section}].",
                     fix="choose another name for aws-profile, or set overwrite-aws-profile: true to replace it.",
                 )
-        for file, section, values in sections:
+        for (file, section), values in sections.items():
             change = shared_files.with_section(file.text, section, values)
             # Of several profiles in a new file, the first one made it.
             made = file.before is None and not file.text
@@ -137,7 +132,7 @@ class Edit:
 
     def write(self) -> None:
         """Write both files, or none; Failure says why not."""
-        files = (self._credentials, self._config)
+        files = dict.fromkeys((self._credentials, self._config))
         with _telling(*(file.path for file in files)):
             staged = [
                 (file, file.stage(self._owner, self._leftovers), file.stage_before(self._leftovers))
