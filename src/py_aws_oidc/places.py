@@ -13,6 +13,7 @@ from pathlib import Path
 
 from py_aws_oidc.aws.profiles import Places
 from py_aws_oidc.failure import Failure
+from py_aws_oidc.paths import is_in, is_really_in
 
 # HOME of a container action on GitHub's runner, and the folder of all its mounts (Runner.Worker,
 # ContainerActionHandler).
@@ -91,7 +92,7 @@ def _given_place(source: str, given: str, environ: Mapping[str, str]) -> Path:
     # An older runner mounts no temporary folder, and has its host path in RUNNER_TEMP.
     home, temp = environ.get("HOME", ""), environ.get("RUNNER_TEMP", "")
     mounts = [folder for folder in (home, temp) if folder.startswith(_MOUNTS)]
-    if home == _CONTAINER_HOME and not any(_real(mount) in _real(path).parents for mount in mounts):
+    if home == _CONTAINER_HOME and not any(is_really_in(path.parent, mount) for mount in mounts):
         raise Failure(
             f"{source} names {path}, a file of the host that this action's container cannot see.",
             why="a container action sees only the folders that the runner mounts, and whatever it makes elsewhere is "
@@ -104,7 +105,7 @@ def _given_place(source: str, given: str, environ: Mapping[str, str]) -> Path:
 
 def _refuse_reserved(path: Path, environ: Mapping[str, str]) -> Path:
     """The path, unless it is in the workspace or is one of the runner's own files for this step."""
-    if _is_under(path, environ.get("GITHUB_WORKSPACE", "")):
+    if is_in(path, environ.get("GITHUB_WORKSPACE", "")):
         raise Failure(
             f"{path} is in the workspace, where no credentials should be.",
             why="files of the workspace end up in artifacts, caches, images and commits.",
@@ -120,22 +121,13 @@ def _refuse_reserved(path: Path, environ: Mapping[str, str]) -> Path:
     return path
 
 
-def _is_under(path: Path, folder: str) -> bool:
-    """Whether the path is in the folder, by name or by where the links on the way lead."""
-    return folder.startswith("/") and (_plain(folder) in path.parents or _real(folder) in _real(path).parents)
-
-
 def _is_same(path: Path, other: str) -> bool:
     """Whether both are one file: by where links lead, and by what the system says, which knows of mounts."""
     if not other.startswith("/"):
         return False
     with suppress(OSError):
         return path.samefile(other)
-    return _real(path) == _real(other)
-
-
-def _real(path: str | Path) -> Path:
-    return Path(os.path.realpath(path))
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _plain(path: str) -> Path:
