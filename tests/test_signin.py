@@ -387,6 +387,34 @@ def test_a_token_file_of_the_environment_that_leads_elsewhere_is_not_sent(step, 
     assert listener.sent == []
 
 
+@pytest.mark.parametrize(
+    "start", ["", "[default]\nsource_profile = a\n", "[default]\nrole_arn = x\nsource_profile = a\n"]
+)
+def test_a_token_file_of_a_profile_that_leads_elsewhere_is_not_sent(step, workspace, tmp_path, start):
+    (workspace / "token").symlink_to("/proc/self/environ")
+    (tmp_path / "config").write_text(
+        f"{start}[{'profile a' if start else 'default'}]\n"
+        f"role_arn = {step.role}\nweb_identity_token_file = {workspace}/token\nsource_profile = a\n"
+    )
+    environ = NOWHERE | {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "GITHUB_WORKSPACE": str(workspace),
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+    }
+
+    assert f"names {workspace}/token, but" in step.refused(role_chaining="true", environ=environ)
+
+
+def test_a_token_file_of_a_profile_that_is_not_used_does_not_matter(step, workspace, tmp_path):
+    (workspace / "token").symlink_to("/proc/self/environ")
+    keys = [f"{name.lower()} = {value}" for name, value in new_keys(step.world).items() if name.startswith("AWS_")]
+    other = ["[profile other]", f"role_arn = {step.role}", f"web_identity_token_file = {workspace}/token"]
+    (tmp_path / "config").write_text("\n".join(["[default]", *keys, *other]))
+    environ = NOWHERE | {"AWS_CONFIG_FILE": str(tmp_path / "config"), "GITHUB_WORKSPACE": str(workspace)}
+
+    assert step(role_to_assume="", environ=environ).outputs["authenticated-arn"] == USER
+
+
 def test_models_of_services_in_home_do_not_replace_those_of_the_sdk(step, tmp_path, listener):
     """In a process of its own: the SDK decides where HOME is when it is imported."""
     rules = tmp_path / ".aws" / "models" / "sts" / "2011-06-15" / "endpoint-rule-set-1.json"

@@ -600,6 +600,16 @@ def test_a_part_of_the_state_that_makes_no_sense_does_nothing(tmp_path, monkeypa
     assert contents(tmp_path) == before
 
 
+def test_a_state_without_a_section_is_warned_of(tmp_path):
+    folder = tmp_path / ".aws"
+    folder.mkdir(mode=0o700)
+    said: list[str] = []
+
+    assert profiles.put_back(json.dumps({"sections": [], "folders": [str(folder)]}), None, warn=said.append) == []
+    assert len(said) == 1
+    assert folder.exists()
+
+
 def test_a_file_that_cannot_be_put_back_does_not_keep_the_other_from_it(tmp_path, monkeypatch):
     where = places(tmp_path, b"[a]\n", b"[default]\n")
     undo = write(where)

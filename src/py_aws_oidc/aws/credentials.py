@@ -54,7 +54,9 @@ def of_the_environment(
         # Variables go before all else, whatever state the rest is in.
         return _checked(key_id, secret, environ.get("AWS_SESSION_TOKEN"))
 
-    _check_token_files(environ)
+    workspace = environ.get("GITHUB_WORKSPACE", "")
+    for name in ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"):
+        _check_token_file(environ.get(name, ""), name, workspace)
     too_slow = _unreadable("the service or program that should give them did not answer in time")
     # Imported before HOME is lent: else models of services in HOME would go before the SDK's own, endpoints included.
     import botocore.loaders
@@ -78,6 +80,8 @@ def of_the_environment(
                     retries={"total_max_attempts": 2, "mode": "standard"},
                 )
                 session.set_default_client_config(config)
+                for name, file in _token_files(session.full_config["profiles"], session.profile or "default"):
+                    _check_token_file(file, f"the profile {name}", workspace)
                 found = session.get_credentials()
                 frozen = found and found.get_frozen_credentials()
         except Failure:
@@ -94,15 +98,21 @@ def of_the_environment(
     return _checked(frozen.access_key, frozen.secret_key, frozen.token)
 
 
-def _check_token_files(environ: Mapping[str, str]) -> None:
+def _token_files(profiles: Mapping[str, Mapping[str, Any]], name: str) -> Iterator[tuple[str, str]]:
+    """The web identity token files of a profile, and of those that it starts from by `source_profile`."""
+    left = dict(profiles)
+    while profile := left.pop(name, None):
+        yield name, profile.get("web_identity_token_file", "")
+        name = profile.get("source_profile", "")
+
+
+def _check_token_file(file: str, named_by: str, workspace: str) -> None:
     """Raise Failure for a token file that leads to something else: the chain would send whatever it holds."""
-    for name in ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"):
-        file = environ.get(name, "")
-        if os.path.exists(file):  # noqa: PTH110 - a Path raises for a name that is too long
-            try:
-                read_text(Path(file), _LONGEST_TOKEN, workspace=environ.get("GITHUB_WORKSPACE", ""))
-            except ValueError as error:
-                raise _unreadable(f"{name} names {file}, but {error}") from None
+    if os.path.exists(file):  # noqa: PTH110 - a Path raises for a name that is too long
+        try:
+            read_text(Path(file), _LONGEST_TOKEN, workspace=workspace)
+        except ValueError as error:
+            raise _unreadable(f"{named_by} names {file}, but {error}") from None
 
 
 def _checked(key_id: str, secret: str, token: str | None) -> Credentials:

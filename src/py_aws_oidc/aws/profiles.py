@@ -228,8 +228,8 @@ def _remembered(undo: str) -> tuple[list[_Written], list[Path]]:
     told = json.loads(undo)
     sections = [_Written(**section) for section in told["sections"]]
     folders = [Path(folder) for folder in told["folders"]]
-    if not all(section.is_sound() for section in sections):
-        raise ValueError("a section was not written by this action")
+    if not sections or not all(section.is_sound() for section in sections):
+        raise ValueError("it was not written by this action")
     return sections, folders
 
 
