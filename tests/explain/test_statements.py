@@ -4,13 +4,14 @@ import re
 import hcl2
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from py_aws_oidc.explain.claims import Subject
 from py_aws_oidc.explain.findings import findings
 from py_aws_oidc.explain.statements import as_cloudformation, as_json, as_terraform, literal, policy, statement
 from py_aws_oidc.explain.trust import context_of, evaluate, provider_arn, read
+from py_aws_oidc.quoting import visible
 
 GITHUB = "token.actions.githubusercontent.com"
 PROVIDER = f"arn:aws:iam::123456789012:oidc-provider/{GITHUB}"
@@ -362,3 +363,12 @@ def test_a_role_here_trusts_one_identity_provider(write):
     other = statement(provider_arn("https://gitlab.com", "123456789012"), "a", ["s"])
     with pytest.raises(ValueError, match=r"one identity provider, and not gitlab\.com and token"):
         write(policy(written(), other))
+
+
+@pytest.mark.parametrize("write", [as_json, as_cloudformation, as_terraform])
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: "&{" not in text))
+@example("repo:octo-org/octo-repo:environment:a\u3164b\ufe0fc\u202ed")
+def test_no_character_that_nobody_can_see_is_written(write, sub):
+    text = write(policy(written(sub)))
+
+    assert all(visible(line) == line for line in text.split("\n"))

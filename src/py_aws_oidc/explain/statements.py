@@ -15,7 +15,7 @@ from typing import Any
 
 from py_aws_oidc.explain.scope import Scope, of_subject
 from py_aws_oidc.explain.trust import EXCHANGE, GITHUB_CLAIM_KEYS, has_wildcard, is_github, is_sid, provider_of
-from py_aws_oidc.quoting import quoted
+from py_aws_oidc.quoting import quoted, visible
 
 
 def statement(
@@ -223,7 +223,7 @@ def _string(text: str) -> str:
 def _character(character: str) -> str:
     if character in '"\\':
         return f"\\{character}"
-    if character.isprintable():
+    if visible(character) == character:
         return character
     number = ord(character)
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"  # noqa: PLR2004 - four hex digits
