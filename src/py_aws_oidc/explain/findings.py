@@ -221,8 +221,8 @@ def _everyone(statement: _Statement) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 f"{statement.where}.Principal",
-                "It lets in everyone: the Principal is *, which is each AWS account in the world and each identity "
-                "provider, and no condition says who the caller must be.",
+                "It lets in everyone: the Principal is *, which is every AWS account and every identity provider, and "
+                "no condition limits who the caller is.",
                 "name the accounts, roles or identity providers that may assume the role, or add a condition such as "
                 "StringEquals aws:PrincipalOrgID.",
             )
@@ -313,7 +313,7 @@ def _only_owner(statement: _Statement) -> Iterator[Finding]:
         yield Finding(
             "warning",
             key.where,
-            f"Only the condition on {key.claim} keeps strangers out, so that every repository of this owner is let in."
+            f"Only the condition on {key.claim} limits who can assume the role, so every repository of this owner can."
             f"{doubt if key.claim == 'repository_owner_id' else ''}",
             "add PROVIDER:repository_id to StringEquals, or name owner and repository in PROVIDER:sub.",
         )
@@ -369,7 +369,7 @@ def _no_values(_: _Statement, line: _Line) -> Iterator[Finding]:
             "error",
             line.where,
             "The list of values is empty. AWS's documents differ: the condition holds for every request, or for none.",
-            "write the values, or take the condition out.",
+            "write the values, or remove the condition.",
         )
 
 
@@ -477,17 +477,21 @@ def _lets_in(line: _Line, value: str) -> Iterator[tuple[Severity, str, str]]:
         return  # _literal_wildcard has it: no token fits
     lets_in = line.scope_of(value)
     if is_github_form and lets_in == Scope.ANYONE and fixed(value, wildcards=False) != value:
-        yield "error", "has a policy variable where the owner should be, and each token says its own value.", _WHOLE
+        yield (
+            "error",
+            "has a policy variable in place of the owner. Its value comes from the request, so it fits every token.",
+            _WHOLE,
+        )
     elif is_github_form and lets_in == Scope.ANYONE and not any(_misspellings(value)):
         shared = _is_shared(line.provider)
         whose = "anyone's repository" if shared else "every repository of this issuer"
         yield (
             "error" if shared else "warning",
-            f"does not name the owner, so {whose} can have the same, if its owner sets the same template.",
+            f"does not name the owner: {whose} can have the same subject, if its owner sets the same template.",
             _PIN if is_github(line.provider) else _WHOLE,
         )
     elif is_github_form and lets_in == Scope.OWNER:
-        yield "warning", "lets in every repository of the owner, and those that are yet to be made.", _PIN
+        yield "warning", "allows every repository of the owner, including future ones.", _PIN
 
 
 def _lets_in_by_pattern(before: str, *, is_github_form: bool) -> Iterator[tuple[Severity, str, str]]:

@@ -244,7 +244,7 @@ def _for_customised(
             policy_for(literal(str(default))),
         )
     yield (
-        "By the subject of this run alone. NOT limited to one repository: every token of this issuer with it is let in",
+        "By the subject of this run alone. NOT limited to one repository: every token with this subject is accepted",
         policy_for(sub, lets_others_in=True),
     )
 
