@@ -509,6 +509,15 @@ def test_two_steps_that_write_one_profile_unwind_like_a_stack(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_folder_that_was_there_before_stays(tmp_path):
+    (tmp_path / ".aws").mkdir(mode=0o700)
+
+    profiles.put_back(write(places(tmp_path)), None)
+
+    assert (tmp_path / ".aws").is_dir()
+    assert contents(tmp_path) == {}
+
+
 def test_a_folder_that_holds_something_else_stays(tmp_path):
     undo = write(places(tmp_path))
     (tmp_path / ".aws" / "sso").mkdir()

@@ -215,8 +215,8 @@ def _put_back(section: _Written, owner: Owner | None, folders: list[Path]) -> bo
         file.text = undone.text
         if undone.made and not undone.text:
             file.become(None)
-            if path.parent.name == ".aws":
-                # Whichever step made the file made its folder too, if it looks like that.
+            if path.parent.name == ".aws" and not section.made:
+                # Whichever step made the file made its folder too, if it looks like that. If this one did, it knows.
                 ours.append(path.parent)
         else:
             file.become(file.stage(owner, leftovers))
