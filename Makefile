@@ -25,8 +25,9 @@ demo: setup-demo ## The action's run against a runner, GitHub and AWS on this ma
 	@$(BIN)/python -m sandbox demo
 
 .PHONY: docs
-docs: setup-demo ## The pages docs/reliability.md and docs/troubleshooting.md, from runs and from the code
-	@mkdir -p docs; for name in reliability troubleshooting; do \
+docs: setup-demo ## Write the generated pages in docs, and the tables in README.md and action.yml
+	@$(BIN)/python -m sandbox texts
+	@for name in reliability troubleshooting; do \
 		page=$$($(BIN)/python -m sandbox $$name); echo "$$page" >docs/$$name.md; \
 	done
 

@@ -1,8 +1,10 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from py_aws_oidc.quoting import joined, shown, visible, was_changed
+from py_aws_oidc.quoting import joined, looks_secret, quoted, shown, visible, was_changed
 
+BASE64 = st.text(st.sampled_from("ABCXYZabcxyz0189+/"), min_size=38, max_size=400)
 LONG = st.text(st.sampled_from("ab \n\u202e"), max_size=60)
 
 
@@ -45,3 +47,44 @@ def test_lines_that_are_joined_stay_lines(lines, most):
 
 def test_how_many_lines_are_left_out_is_told():
     assert joined(["abc"] * 5, 7) == "abc\nabc\n... (cut: 3 more lines)"
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=3000))
+def test_a_quoted_text_is_shown_whole_or_not_at_all(text):
+    assert quoted(text) in {repr(text), f"a value of {len(text)} characters"}
+
+
+@given(st.text(":, =\"'"), BASE64, st.text(":, =\"'"))
+def test_a_text_with_a_key_or_a_session_token_in_it_is_not_shown(before, middle, after):
+    text = f"{before}{middle}aB{after}"
+
+    assert quoted(text) == f"a value of {len(text)} characters"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln",
+        "Bearer eyJhbGciOiJSUzI1NiJ9",
+        "ghp_" + "a1B2" * 9,
+        "github_pat_11AAAAAAA",
+        "-----BEGIN RSA PRIVATE KEY-----",
+    ],
+)
+def test_a_token_looks_secret(text):
+    assert looks_secret(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "arn:aws:iam::123456789012:role/" + "ProductionDeployment/" * 5,
+        "a" * 64,
+        "0123456789abcdef" * 4,
+        "us-east-1",
+        "AKIAIOSFODNN7EXAMPLE",
+        "",
+    ],
+)
+def test_an_arn_a_hash_and_a_name_do_not_look_secret(text):
+    assert not looks_secret(text)

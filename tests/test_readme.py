@@ -1,52 +1,44 @@
 """The README says what the tables of the code say."""
 
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import yaml
 
 from py_aws_oidc.aws.errors import CODES
 from py_aws_oidc.failure import Kind
 from py_aws_oidc.inputs import Inputs, name
 from py_aws_oidc.retry import LIMITS
-from py_aws_oidc.surroundings import TABLE
+from sandbox import texts
 
 ROOT = Path(__file__).parent.parent
-LINES = (ROOT / "README.md").read_text().splitlines()
-OUTPUTS = yaml.safe_load((ROOT / "action.yml").read_text())["outputs"]
+README = (ROOT / "README.md").read_text()
+LINES = README.splitlines()
 
 
-def section(title: str) -> list[str]:
-    """The rows of the table under a heading."""
-    start = LINES.index(f"## {title}")
-    table = [line for line in LINES[start + 1 :] if line.startswith(("|", "#"))]
-    end = next((i for i, line in enumerate(table) if line.startswith("#")), len(table))
-    return table[2:end]
+def test_the_tables_are_those_of_the_code():
+    assert texts.readme(README) == README
 
 
-def input_row(field) -> str:
-    required = " (required)" if field.default is MISSING else ""
-    default = f" Default: `{field.metadata['default']}`." if field.metadata.get("default") else ""
-    variable = f"`{field.metadata['variable']}`" if field.metadata["variable"] else ""
-    differs = field.metadata.get("differs", "")
-    return f"| `{name(field)}`{required} | {field.metadata['about']}{default} | {variable} | {differs} |"
+def test_a_table_of_another_text_is_replaced():
+    old = README.replace(f"| `{name(fields(Inputs)[1])}` |", "| `gone` |")
+
+    assert old != README
+    assert texts.readme(old) == README
 
 
-def test_every_input_is_there():
-    assert section("Inputs") == [input_row(field) for field in fields(Inputs)]
+def test_the_page_of_differences_is_that_of_the_code():
+    assert (ROOT / "docs/differences.md").read_text() == texts.differences()
 
 
-def test_every_output_is_there():
-    assert section("Outputs") == [f"| `{key}` | {OUTPUTS[key]['description']} |" for key in OUTPUTS]
+def test_all_files_are_written_in_a_folder(tmp_path):
+    (tmp_path / "docs").mkdir()
+    for path in ("README.md", "action.yml"):
+        (tmp_path / path).write_bytes((ROOT / path).read_bytes())
 
-
-def test_every_variable_that_was_decided_is_there():
-    assert section("What the environment changes") == [
-        f"| {', '.join(f'`{variable}`' for variable in row.names)} "
-        f"| {row.heeded}{', with a warning' if row.said else ''} | {row.why} |"
-        for row in TABLE
-    ]
+    assert texts.main(tmp_path) == 0
+    for path in ("README.md", "action.yml", "docs/differences.md"):
+        assert (tmp_path / path).read_bytes() == (ROOT / path).read_bytes()
 
 
 def retry_row(kind: Kind) -> str:

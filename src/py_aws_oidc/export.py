@@ -1,6 +1,6 @@
-"""A session becomes what later steps see: variables, outputs, a profile, and a state for post.
+"""Export of a session to later steps: variables, outputs, a profile, and the state for post.
 
-Whatever is secret has been masked by now. The order is that of harm: first what undoes, then what gives.
+All secrets have been masked before. The state, which undoes the exports, is written before them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,17 @@ NOTHING = "{}"
 REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
 FILES = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-# All the variables that a run may set, and so all that post may put back.
+# All variables that a run can set, and so all that post can restore.
 VARIABLES = (*REGION, *KEYS, *FILES, "AWS_PROFILE")
+# The outputs and their descriptions: `make docs` writes action.yml and the README from them.
+OUTPUTS = {
+    "aws-account-id": "ID of the AWS account that the credentials belong to.",
+    "authenticated-arn": "ARN of the credentials, as STS returns it.",
+    "aws-expiration": "Expiration of the credentials, in UTC (ISO 8601). Not set if it is not known.",
+    "aws-access-key-id": "Access key ID. Set only with output-credentials.",
+    "aws-secret-access-key": "Secret access key. Set only with output-credentials.",
+    "aws-session-token": "Session token. Set only with output-credentials.",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Exports:
-    """All that a run hands on; made only when everything has succeeded."""
+    """All that a run exports; made only when everything has succeeded."""
 
     environment: Mapping[str, str | Secret]
     outputs: Mapping[str, str | Secret]
@@ -55,14 +64,14 @@ class Exports:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What must be said of where the profile goes."""
+        """Warnings about the place of the profile."""
         return self.profile.places.remarks if self.profile else ()
 
 
 def exports(session: Session, inputs: Inputs, before: Mapping[str, str]) -> Exports:
-    """Decide what later steps see of the session; `before` is the environment of this step.
+    """Decide what later steps get of the session; `before` is the environment of this step.
 
-    Raises Failure when the profile cannot be put where later steps find it.
+    Raises Failure if the profile cannot be written to a place where later steps find it.
     """
     keys: dict[str, Secret] = _keys(session.credentials)
     environment: dict[str, str | Secret] = {}
@@ -71,7 +80,7 @@ def exports(session: Session, inputs: Inputs, before: Mapping[str, str]) -> Expo
             environment |= dict.fromkeys(KEYS, "")
         environment |= dict.fromkeys(REGION, inputs.aws_region)
         if session.is_new:
-            # A token that is left from other credentials would spoil a key that has none.
+            # A session token of other credentials would make a key without one invalid.
             environment |= {"AWS_SESSION_TOKEN": ""} if before.get("AWS_SESSION_TOKEN") else {}
             environment |= keys
     profile = None
@@ -96,20 +105,20 @@ def exports(session: Session, inputs: Inputs, before: Mapping[str, str]) -> Expo
 
 
 def to_environment(inputs: Inputs) -> bool:
-    """Whether later steps get variables: a profile is there instead of them, unless both are asked for."""
+    """True if later steps get variables: a profile replaces them, unless the inputs ask for both."""
     if inputs.output_env_credentials is None:
         return inputs.aws_profile is None
     return inputs.output_env_credentials
 
 
 def write(given: Exports, region: str, environ: Mapping[str, str], mask: Callable[[Secret], None]) -> None:
-    """Carry out the exports, all or none of them, in an order in which a cut in between is harmless.
+    """Write the exports, all or none of them, in an order in which an interruption does no harm.
 
-    Raises Failure when a file is missing or cannot be written.
+    Raises Failure if a file is missing or cannot be written.
     """
     outputs = CommandFile.named(environ, "GITHUB_OUTPUT")
     environment = CommandFile.named(environ, "GITHUB_ENV") if given.environment else None
-    # Under nektos/act and its kin there may be no state.
+    # nektos/act and similar runners may have no state.
     state = CommandFile.named(environ, "GITHUB_STATE") if environ.get("GITHUB_STATE") else None
     with (
         uninterrupted(),
@@ -142,14 +151,14 @@ def _profile(profile: Profile | None, region: str, environ: Mapping[str, str]) -
 
 
 def _forms(secret: Secret) -> Iterator[Secret]:
-    """A secret as it is, and as the state's JSON spells it."""
+    """Yield a secret as it is, and as the JSON of the state writes it."""
     yield secret
     if (spelled := json.dumps(secret.reveal())[1:-1]) != secret.reveal():
         yield Secret(spelled)
 
 
 def without_unset(environ: Mapping[str, str], inputs: Inputs) -> Mapping[str, str]:
-    """The environment as the calls are to see it, once unset-current-credentials has blanked its part."""
+    """Environment of the calls, without the variables that unset-current-credentials clears."""
     return {**environ, **dict.fromkeys((*KEYS, *REGION), "")} if inputs.unset_current_credentials else environ
 
 

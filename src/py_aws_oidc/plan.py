@@ -39,7 +39,5 @@ def plan(inputs: Inputs, *, id_token_offered: bool) -> Plan:
     if not (wants_id_token and id_token_offered):
         return Plan(Source.ENVIRONMENT, id_token_is_missing=wants_id_token)
     if isinstance(inputs.role_to_assume, RoleName):
-        raise InvalidInputs(
-            ["role-to-assume must be an ARN: an ID token does not say in which account the role is"]
-        )
+        raise InvalidInputs(["role-to-assume must be an ARN: an ID token does not name the account of the role"])
     return Plan(Source.ID_TOKEN)

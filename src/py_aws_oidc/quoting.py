@@ -1,4 +1,4 @@
-"""How a message repeats what it was given: visible, on one line, and not too long; and the limits of what is shown."""
+"""Values in messages: visible, on one line, and not too long; and the limits of what is shown."""
 
 from __future__ import annotations
 
@@ -24,21 +24,37 @@ MOST_OF_PAGE = 1_000_000
 GitHub takes 1 MiB ("Workflow commands for GitHub Actions", "Step isolation and limits"), and shows nothing of more.
 """
 
-_MOST = 60
+_MOST_QUOTED = 2_048
 # Letters and marks that Python takes for printable, but that have no shape: fillers, selectors, an empty pattern.
 _BLANK = re.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+# JSON Web Tokens, tokens of GitHub, private keys. An ID of an access key is not a secret.
+_TOKEN = re.compile(r"eyJ[\w-]{8}|gh[a-z]_\w{16}|github_pat_|PRIVATE KEY", re.ASCII)
+_BASE64 = re.compile(r"[A-Za-z0-9/+]{40,}")
 _SPELT_OUT = re.compile(r"\\(?:[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 _CUT = re.compile(r"\(cut: \d+ characters in all\)\Z", re.ASCII)
 
 
 def quoted(text: str) -> str:
-    """The text in quotes, or only how long it is.
+    """The text in quotes, or only its length if it is long or looks like a secret.
 
-    A part of a long one is not shown: the runner masks a secret that is whole, and none that was cut.
+    A part of it is never shown: the runner masks a secret that is whole, and not a part of one.
     """
-    return repr(text) if len(text) <= _MOST else f"a value of {len(text)} characters"
+    if len(text) > _MOST_QUOTED or looks_secret(text):
+        return f"a value of {len(text)} characters"
+    return repr(text)
+
+
+def looks_secret(text: str) -> bool:
+    """True if a part of the text has the form of a secret access key, a session token or another token.
+
+    A user may have put a secret into the wrong input, and the runner masks only what it knows to be a secret. AWS's
+    keys and session tokens are base64, from 40 characters on; a name of a resource in an ARN can have that form too.
+    """
+    runs = () if text.startswith("arn:") else _BASE64.findall(text)
+    # A commit's hash, or a path in lower case, has letters of one case only.
+    return _TOKEN.search(text) is not None or any(run not in {run.lower(), run.upper()} for run in runs)
 
 
 def visible(text: str) -> str:

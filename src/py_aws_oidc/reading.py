@@ -1,7 +1,7 @@
-"""How the text of one input is read.
+"""Parsers of the inputs.
 
-Every function takes the text, trimmed and not empty, and raises ValueError with a sentence that says why it cannot
-be used. The texts of secrets are never repeated.
+Each function takes the text of one input, trimmed and not empty, and raises ValueError with the reason if the text is
+invalid. A message never contains the text of a secret.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": 
 
 @dataclass(frozen=True)
 class RoleName:
-    """A role by its name alone, perhaps behind its path: its account is that of whoever assumes it."""
+    """A role by its name alone, perhaps behind its path: its account is that of the caller."""
 
     name: str
 
@@ -37,14 +37,16 @@ def boolean(text: str) -> bool:
 def region(text: str) -> str:
     """A region's name by its form; which regions there are changes too often to list."""
     if not re.fullmatch(r"[a-z0-9-]+", text):
-        raise ValueError(f"{quoted(text)} is not a region; a region looks like us-east-1")
+        raise ValueError(f"{quoted(text)} is not the name of a region, such as us-east-1")
     return text
 
 
 def any_region(text: str) -> str:
     """A region of a service that is not AWS: one word, since it goes into variables and files."""
     if not re.fullmatch(r"[!-~]{1,128}", text):
-        raise ValueError(f"{quoted(text)} is not a region; it must be one word of at most 128 ASCII characters")
+        raise ValueError(
+            f"{quoted(text)} is not the name of a region; it must be one word of at most 128 ASCII characters"
+        )
     return text
 
 
@@ -63,7 +65,7 @@ def any_role(text: str) -> Role:
 def role_session_name(text: str) -> str:
     """`RoleSessionName` as the STS API Reference limits it."""
     if not re.fullmatch(r"[\w+=,.@-]{2,64}", text, re.ASCII):
-        raise ValueError(f"{quoted(text)} is not 2 to 64 letters, digits or characters of _+=,.@-")
+        raise ValueError(f"{quoted(text)} must have 2 to 64 characters: letters, digits, or any of _+=,.@-")
     return text
 
 
@@ -84,73 +86,73 @@ def any_duration_seconds(text: str) -> int:
 
 
 def whole_number(text: str) -> int:
-    """A number without a fraction; below zero is for those who read it to judge."""
+    """An integer, which may be negative: the caller checks its range."""
     if not re.fullmatch(r"-?[0-9]{1,9}", text):
         raise ValueError(f"{quoted(text)} is not a whole number")
     return int(text)
 
 
 def attempts(text: str) -> int:
-    """How often to try in all; less than once is once, as in the action that this one replaces."""
+    """Maximum number of attempts; less than 1 is 1, as in the action that this one replaces."""
     return max(1, whole_number(text))
 
 
 def seconds(text: str) -> int:
     """A time limit in seconds; zero is none."""
     if (number := whole_number(text)) < 0:
-        raise ValueError(f"{number} is less than no time")
+        raise ValueError(f"it is {number}, but it must be 0 or more")
     return number
 
 
 def one_line(text: str) -> str:
-    """Any text that can be printed on one line; it goes into URLs and paths, so it has an end."""
+    """Printable text on one line, of limited length because it goes into URLs and paths."""
     most = 2048
     if not text.isprintable():
-        raise ValueError("it has characters that cannot be printed, such as a line break")
+        raise ValueError("it contains characters that cannot be printed, such as a line break")
     if len(text) > most:
-        raise ValueError(f"it has {len(text)} characters, which is more than {most}")
+        raise ValueError(f"it has {len(text)} characters; the maximum is {most}")
     return text
 
 
 def lines(text: str) -> tuple[str, ...]:
-    """One value a line; blank lines count for nothing."""
+    """One value per line; blank lines are ignored."""
     return tuple(one_line(line.strip()) for line in re.split(r"\r\n|\r|\n", text) if line.strip())
 
 
 def external_id(text: str) -> Secret:
     """`ExternalId` as the STS API Reference limits it."""
     if not re.fullmatch(r"[\w+=,.@:/-]{2,1224}", text, re.ASCII):
-        raise ValueError("it is not 2 to 1224 letters, digits or characters of _+=,.@:/-")
+        raise ValueError("it must have 2 to 1224 characters: letters, digits, or any of _+=,.@:/-")
     return Secret(text)
 
 
 def key(text: str) -> Secret:
     """A part of AWS credentials: one word, since it goes into variables, files and headers."""
     if not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("it has white space or other characters that no AWS key has")
+        raise ValueError("it contains white space or other characters that are not allowed in AWS credentials")
     return Secret(text)
 
 
 def policy(text: str) -> str:
-    """A session policy: a JSON object, handed on as it was written."""
+    """A session policy: a JSON object, passed on unchanged."""
     if not isinstance(_json(text), dict):
-        raise ValueError('it is not a JSON object like {"Version": "2012-10-17", "Statement": []}')  # noqa: TRY004 - all are
+        raise ValueError('it is not a JSON object such as {"Version": "2012-10-17", "Statement": []}')  # noqa: TRY004 - all are
     return text
 
 
 def policy_arns(text: str) -> tuple[str, ...]:
-    """ARNs of managed policies, one a line; at most ten (STS API Reference)."""
+    """ARNs of managed policies, one per line; at most ten (STS API Reference)."""
     arns, most = lines(text), 10
     for arn in arns:
         if not re.fullmatch(r"arn:aws(?:-[a-z]+)*:iam::(?:aws|[0-9]{12}):policy/[!-~]+", arn):
             raise ValueError(f"{quoted(arn)} is not the ARN of a policy")
     if len(arns) > most:
-        raise ValueError(f"{len(arns)} policies are more than the {most} that a session takes")
+        raise ValueError(f"it has {len(arns)} policies; the maximum is {most}")
     return arns
 
 
 def any_policy_arns(text: str) -> tuple[str, ...]:
-    """ARNs of policies of a service that is not AWS, one a line."""
+    """ARNs of policies of a service that is not AWS, one per line."""
     arns = lines(text)
     for arn in arns:
         if not re.fullmatch(r"[!-~]+:[!-~]+", arn):
@@ -162,45 +164,56 @@ def custom_tags(text: str) -> dict[str, str]:
     """Session tags as a JSON object of scalars; its limits are those of the STS API Reference (Tag)."""
     given = _json(text)
     if not isinstance(given, dict):
-        raise ValueError('it is not a JSON object like {"Team": "Platform"}')  # noqa: TRY004 - as above
+        raise ValueError('it is not a JSON object such as {"Team": "Platform"}')  # noqa: TRY004 - as above
     return {name: _scalar(name, value) for name, value in given.items()}
 
 
 def account_ids(text: str) -> tuple[str, ...]:
-    """AWS account ids, separated by commas.
+    """AWS account IDs, separated by commas.
 
-    A YAML number loses its leading zeros on the way, so a shorter one is filled up with them.
+    A YAML number loses its leading zeros, so they are added again.
     """
-    accounts = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    parts = _parts(text)
+    for number, part in enumerate(parts, 1):
         if re.fullmatch(r"[0-9.]+E\+?[0-9]+", part, re.IGNORECASE):
-            raise ValueError(f"{quoted(part)} is an id that YAML took for a number; put it in quotes")
+            raise ValueError(
+                f"ID {number} in {quoted(text)} was changed by YAML, which read a number; put it in quotes"
+            )
         if not re.fullmatch(r"[0-9]{1,12}", part):
-            raise ValueError(f"{quoted(part)} is not an account id; one has 12 digits")
-        accounts.append(part.zfill(12))
-    if not accounts:
-        # Else a guard whose expressions are all empty would stand open.
-        raise ValueError("there is no account id in it")
-    return tuple(accounts)
+            raise ValueError(f"ID {number} in {quoted(text)} is not an account ID, which has 12 digits")
+    return tuple(part.zfill(12) for part in parts)
 
 
 def any_account_ids(text: str) -> tuple[str, ...]:
     """Accounts or tenants of a service that is not AWS, separated by commas; those of digits alone as for AWS."""
-    parts = tuple(filter(None, (part.strip() for part in text.split(","))))
-    if not parts:
-        raise ValueError("there is no account id in it")
-    for part in parts:
+    parts = _parts(text)
+    for number, part in enumerate(parts, 1):
         if not re.fullmatch(r"[!-~]+", part):
-            raise ValueError(f"{quoted(part)} is not an account id; it must be one word of ASCII characters")
+            raise ValueError(
+                f"ID {number} in {quoted(text)} is not an account ID: it must be one word of ASCII characters"
+            )
     return tuple(part.zfill(12) if part.isdecimal() else part for part in parts)
 
 
+def _parts(text: str) -> list[str]:
+    """The IDs of a list. A message shows the whole list: the runner does not mask a part of a secret."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        # A check against expressions that are all empty must not allow every account.
+        raise ValueError("it contains no account ID")
+    return parts
+
+
 def profile(text: str) -> str:
-    """A profile's name that every SDK reads the same in a section's head."""
+    """Name of a profile that all SDKs read in the same way in a section header."""
     if not re.fullmatch(r"[!-~]+", text) or set(text) & set("[]/\\\"'`#;"):
-        raise ValueError(f"{quoted(text)} has white space, brackets, slashes, quotes or other such characters")
+        raise ValueError(
+            f"{quoted(text)} contains white space, brackets, slashes, quotes or another character that is not allowed"
+        )
     if text == "DEFAULT":
-        raise ValueError("'DEFAULT' would be taken for settings of every profile; the default profile is 'default'")
+        raise ValueError(
+            "'DEFAULT' is not allowed, since some SDKs apply it to all profiles; use 'default' for the default profile"
+        )
     return text
 
 
@@ -214,9 +227,9 @@ def url(text: str) -> str:
     # Parsers do not agree on what a backslash is.
     plain = re.fullmatch(r"[!-\[\]-~]+", text)
     if not (parts.scheme in {"http", "https"} and parts.hostname and port_is_right and plain):
-        raise ValueError("it is not a URL like https://host.example:8080")
+        raise ValueError("it is not a URL such as https://host.example:8080")
     if parts.query or parts.fragment:
-        raise ValueError("it must be a plain URL, without a query or a fragment")
+        raise ValueError("it must not contain a query or a fragment")
     return text
 
 
@@ -228,7 +241,7 @@ def proxy(text: str) -> str:
 def endpoint(text: str) -> str:
     """The URL of a service."""
     if urlsplit(url(text)).username is not None:
-        raise ValueError("it must not have a user name in it")
+        raise ValueError("it must not contain a user name")
     return text
 
 
@@ -247,9 +260,9 @@ def _scalar(name: str, value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"the value of {quoted(name)} is too large a number")
+        raise ValueError(f"the number in {quoted(name)} is too large")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # JSON has one kind of number: 12.0 is 12
     if isinstance(value, str | int | float):
         return str(value)
-    raise ValueError(f"the value of {quoted(name)} is neither a text nor a number nor true or false")
+    raise ValueError(f"the value of {quoted(name)} is not a string, number or boolean")

@@ -1,10 +1,11 @@
-"""`python -m sandbox`: the story of a run, the pages on what goes wrong, and many runs that go wrong at random."""
+"""`python -m sandbox`: the demo, the generated pages, and runs with random faults."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from sandbox import demo, fuzz, reliability, signals, soak, troubleshooting
+from sandbox import demo, fuzz, reliability, signals, soak, texts, troubleshooting
 
 if __name__ == "__main__":
     match sys.argv[1:]:
@@ -14,6 +15,8 @@ if __name__ == "__main__":
             sys.exit(reliability.main(sys.stdout))
         case ["troubleshooting"]:
             sys.exit(troubleshooting.main(sys.stdout))
+        case ["texts"]:
+            sys.exit(texts.main(Path.cwd()))
         case ["soak", *arguments]:
             sys.exit(soak.main(arguments, sys.stdout))
         case ["fuzz", *arguments]:
@@ -21,4 +24,6 @@ if __name__ == "__main__":
         case ["signals", *arguments]:
             sys.exit(signals.main(arguments, sys.stdout))
         case _:
-            sys.exit("usage: python -m sandbox demo | reliability | troubleshooting | soak | fuzz | signals")
+            sys.exit(
+                "usage: python -m sandbox demo | reliability | troubleshooting | texts | soak | fuzz | signals"
+            )

@@ -107,15 +107,14 @@ def partition_of(region: str) -> str:
 
 
 def _why_no_role(text: str) -> str:
-    form = "a role's ARN looks like arn:aws:iam::123456789012:role/NAME"
+    form = "a role ARN looks like arn:aws:iam::123456789012:role/NAME"
     if not text.startswith("arn:"):
         return f"{quoted(text)} is not an ARN; {form}"
     if any(character.isspace() for character in text):
-        return f"{quoted(text)} has white space in it; {form}"
+        return f"{quoted(text)} contains white space; {form}"
     _, _, service, _, account, resource = (text.split(":", 5) + [""] * 5)[:6]
     if service != "iam" or not resource.startswith("role/"):
-        kind = quoted(f"{service}, {resource.partition('/')[0]}".strip(", "))
-        return f"{quoted(text)} is not the ARN of an IAM role but of something else ({kind}); {form}"
+        return f"{quoted(text)} is the ARN of another resource, not of an IAM role; {form}"
     if not re.fullmatch(r"[0-9]{12}", account):
-        return f"{quoted(text)} has no account id of 12 digits but {quoted(account)}; {form}"
+        return f"the account ID in {quoted(text)} does not have 12 digits; {form}"
     return f"{quoted(text)} is not a valid role ARN; {form}"

@@ -59,24 +59,26 @@ def transitive(keys: Iterable[str], tags: Mapping[str, str]) -> list[str]:
 
 
 def problems(custom: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
-    """What is wrong with the tags that the user gives, in a sentence each."""
-    # AWS takes keys that differ in case only for the same.
+    """Problems with the tags of the user, each as a sentence."""
+    # AWS treats keys that differ only in case as one key.
     own = {key.lower(): key for key in (*_CONSTANT, *(tag.key for tag in TAGS))}
     found = []
     for key, value in custom.items():
         if key.lower() in own:
-            found.append(f"{key!r} is a tag that the action sets itself ({own[key.lower()]})")
+            found.append(f"{key!r} is a tag that the action sets ({own[key.lower()]})")
         if not 1 <= len(key) <= _KEY_LENGTH or sanitised(key) != key or key.lower().startswith("aws:"):
             found.append(
-                f"{key!r} is not a tag key: 1 to {_KEY_LENGTH} letters, digits, spaces or _.:/=+-@, and not aws:"
+                f"{key!r} is not a tag key: it must have 1 to {_KEY_LENGTH} letters, digits, spaces or _.:/=+-@, "
+                "and not begin with aws:"
             )
         if sanitised(value) != value:
             found.append(
-                f"the value of {key!r} is not a tag value: up to {_VALUE_LENGTH} letters, digits, spaces or _.:/=+-@"
+                f"the value of {key!r} is not a tag value: it must have up to {_VALUE_LENGTH} letters, digits, "
+                "spaces or _.:/=+-@"
             )
     others = len(session_tags(environ, {}))
     if others + len(custom) > _MOST:
-        found.append(f"{len(custom)} tags and the action's own {others} are more than the {_MOST} of a session")
+        found.append(f"{len(custom)} tags and the {others} tags of the action are more than the maximum of {_MOST}")
     return found
 
 
