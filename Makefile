@@ -1,4 +1,4 @@
-# `make` lists what there is to say. Everything is made inside the clone: .venv and .cache.
+# `make` lists the commands. Everything is installed inside the clone: .venv and .cache.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -11,17 +11,17 @@ PACKAGES := $(VENV)/.packages
 PACKAGES_FOR_DEMO := $(VENV)/.packages-for-demo
 
 .PHONY: help
-help: ## This list
+help: ## List these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
 .PHONY: setup
-setup: $(PACKAGES) ## What the tests and the linters need, into .venv
+setup: $(PACKAGES) ## Install what tests and linters need into .venv
 
 .PHONY: setup-demo
-setup-demo: $(PACKAGES_FOR_DEMO) ## What the demo needs, into .venv
+setup-demo: $(PACKAGES_FOR_DEMO) ## Install what the demo needs into .venv
 
 .PHONY: demo
-demo: setup-demo ## The action's run against a runner, GitHub and AWS on this machine
+demo: setup-demo ## Run the action against a runner, GitHub and AWS on this machine
 	@$(BIN)/python -m sandbox demo
 
 .PHONY: docs
@@ -32,30 +32,30 @@ docs: setup-demo ## Write the generated pages in docs, and the tables in README.
 	done
 
 .PHONY: soak
-soak: setup-demo ## 1,000 runs against services that fail at random
+soak: setup-demo ## Run the action 1,000 times against services with random faults
 	@$(BIN)/python -m sandbox soak
 
 .PHONY: fuzz
-fuzz: setup-demo ## RUNS=3000 random jobs, of a random SEED
+fuzz: setup-demo ## Run random jobs: RUNS=3000, random SEED
 	@$(BIN)/python -m sandbox fuzz $${RUNS:+--runs "$$RUNS"} $${SEED:+--seed "$$SEED"}
 
 .PHONY: signals
-signals: setup-demo ## Signals and time limits at random moments of many runs, of a random SEED
+signals: setup-demo ## Send signals and set time limits at random moments of many runs; random SEED
 	@if engine=$$(tools/engine find); then eval "$$engine"; image=$$(tools/image); else image=; fi; \
 	$(BIN)/python -m sandbox signals $${image:+"$$image"} $${SEED:+--seed "$$SEED"}
 
 .PHONY: bench
-bench: setup-demo ## What a run takes, beside that of another action's REFERENCE=path/to/dist/index.js
+bench: setup-demo ## Measure a run, and compare it with another action: REFERENCE=path/to/dist/index.js
 	@engine=$$(tools/engine find); eval "$$engine"; image=$$(tools/image); \
 	tools/oci-image --allow-newer .cache/image >/dev/null; \
 	$(BIN)/python -m sandbox.bench "$$image" $${REFERENCE:+"$$REFERENCE"} --layout .cache/image
 
 .PHONY: image
-image: ## The action's image, py-aws-oidc:dev
+image: ## Build the image of the action, py-aws-oidc:dev
 	@engine=$$(tools/engine find); eval "$$engine"; tools/image
 
 .PHONY: test
-test: setup ## Run all tests with coverage, those of the image if a Docker engine answers; T=FILE runs a part
+test: setup ## Run all tests with coverage (those of the image need a Docker engine); T=FILE runs a part
 ifdef T
 	@if engine=$$(tools/engine find 2>/dev/null); then eval "$$engine"; fi; $(BIN)/python -m pytest $(T)
 else
@@ -63,8 +63,8 @@ else
 	if engine=$$(tools/engine find); then \
 		eval "$$engine"; tools/image >/dev/null; \
 	else \
-		echo "So the tests of the image will not run (REQUIRE_CONTAINER=1 makes that a failure)," \
-			"and the coverage has no bound."; report=--fail-under=0; \
+		echo "So the tests of the image will not run (with REQUIRE_CONTAINER=1, that is a failure)," \
+			"and no minimum coverage is required."; report=--fail-under=0; \
 	fi; \
 	if ! PYTHON=$(BIN)/python tools/release setup --check; then \
 		echo "So the tests of releases will not run (sudo tools/release setup installs what they need)," \
@@ -82,7 +82,7 @@ test-fast: setup ## Run the tests that are not marked slow, container or registr
 	@$(BIN)/python -m pytest -m "not slow and not container and not registry"
 
 .PHONY: check
-check: setup ## Linters and types
+check: setup ## Run linters and type checks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -101,10 +101,10 @@ check: setup ## Linters and types
 		$(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(BIN)/cfn-lint infra/cloudformation/*.yaml
 	@if command -v terraform >/dev/null; then CHECKPOINT_DISABLE=1 terraform fmt -check -diff -recursive infra; \
-	else echo "There is no terraform here: its formatting is left to tests/infra."; fi
+	else echo "terraform is not installed; tests/infra check the formatting."; fi
 
 .PHONY: lock
-lock: ## The newest versions, into requirements/*.txt (needs uv, and root for Debian's packages)
+lock: ## Lock the newest versions in requirements/*.txt (needs uv, and root for Debian's packages)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
 	cd requirements && lock="uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes" && \
 	$$lock --no-emit-package charset-normalizer --output-file image.txt image.in && \
@@ -112,7 +112,7 @@ lock: ## The newest versions, into requirements/*.txt (needs uv, and root for De
 	tools/oci-image lock
 
 .PHONY: clean
-clean: ## Takes away all that was made here, and stops this clone's engine
+clean: ## Remove all that was made here, and stop this clone's engine
 	@if [[ -e .cache/engine ]]; then tools/engine stop; fi
 	rm -rf .venv .cache .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
 	find . -name __pycache__ -prune -exec rm -r {} +

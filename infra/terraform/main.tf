@@ -26,7 +26,7 @@ resource "aws_iam_role" "github" {
   lifecycle {
     precondition {
       condition     = length(local.contexts) > 0
-      error_message = "Nobody could have this role. Say which jobs may: set branch, tag or environment, or pull_requests = true."
+      error_message = "No job could assume this role. Name the jobs: set branch, tag or environment, or pull_requests = true."
     }
 
     precondition {

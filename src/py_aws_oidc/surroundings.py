@@ -1,7 +1,7 @@
-"""The job's variables that bear on the two calls, each decided once.
+"""Environment variables of the job, and which of them the action uses.
 
-Whatever is not listed as heeded means nothing to this program: `__main__` takes the environment away from the
-libraries before one of them is imported. The README shows this table.
+A variable that is not in the table has no effect: `__main__` hides the environment from the libraries before one of them
+is imported. The README has this table.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from py_aws_oidc.network import Network, is_private
 
-_OWN = "for the job's own credentials"
+_OWN = "for the credentials of the job"
 
 
 @dataclass(frozen=True)
 class Variables:
-    """Variables that share a fate; `said` when a person who set one must be told that it is not heeded."""
+    """Variables with one rule; `said` if the step warns that a variable which is set is ignored."""
 
     names: tuple[str, ...]
     heeded: str
@@ -28,20 +28,20 @@ TABLE = (
     Variables(
         ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
         heeded=_OWN,
-        why="a run may start from them; the exchange of an ID token is not signed",
+        why="a run can start from them; the exchange of an ID token is not signed",
     ),
     Variables(
         ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
         heeded=_OWN,
-        why="the SDK's chain reads profiles, and a profile may start a program (credential_process); files in the "
-        "workspace are ignored, with a warning, and so are endpoint_url and services in any file; aws-profile writes "
-        "to the files that the last two name",
+        why="the SDK's credential provider chain reads profiles, and a profile can start a program (credential_process); "
+        "files in the workspace are ignored, with a warning; endpoint_url and services are ignored in all files; "
+        "aws-profile writes to the files that the last two variables name",
     ),
     Variables(
         ("AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE"),
         heeded=_OWN,
-        why="the SDK's chain exchanges such a token (EKS); the file must be a regular one, and a link may not lead out "
-        "of its folder",
+        why="the SDK's chain exchanges such a token (EKS); it must be in a regular file, and a link must stay in its "
+        "folder",
     ),
     Variables(
         (
@@ -51,7 +51,7 @@ TABLE = (
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
         ),
         heeded=_OWN,
-        why="the SDK's chain asks the container service (ECS, EKS Pod Identity); for the file the same holds",
+        why="the SDK's chain calls the container service (ECS, EKS Pod Identity); the same rule applies to the file",
     ),
     Variables(
         (
@@ -60,49 +60,53 @@ TABLE = (
             "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
         ),
         heeded=_OWN,
-        why="the SDK's chain asks the instance metadata service last",
+        why="the SDK's chain calls the instance metadata service last",
     ),
-    Variables(("AWS_REGION",), heeded="yes", why="it fills a blank aws-region"),
-    Variables(("AWS_DEFAULT_REGION",), heeded="no", why="the input aws-region says it"),
+    Variables(("AWS_REGION",), heeded="yes", why="it is used for a blank aws-region"),
+    Variables(("AWS_DEFAULT_REGION",), heeded="no", why="the input aws-region sets the region"),
     Variables(
         ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"),
         heeded="no",
-        why="any step of the job could send tokens elsewhere with it; the input sts-endpoint says it",
+        why="an earlier step could use it to send the token to another host; use the input sts-endpoint",
         said=True,
     ),
-    Variables(("AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"), heeded="no", why="the SDK's own retries are off"),
+    Variables(
+        ("AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"),
+        heeded="no",
+        why="the retries of the SDK are off; use the input retry-max-attempts",
+    ),
     Variables(
         ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"),
         heeded="yes",
-        why="`true` chooses among the region's own endpoints",
+        why="`true` selects an endpoint of the region",
     ),
     Variables(
         ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"),
         heeded="yes",
-        why="the first that names a file which is there; a file outside the container is said to be missing",
+        why="the first one that names an existing file; the step warns if a file is not in the container",
     ),
     Variables(
         ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
         heeded="yes",
-        why="for all calls, in lower case too, unless http-proxy and no-proxy say else; loopback is never proxied; "
-        "translate-env-variables does not switch them off",
+        why="for all calls, in lower case too, unless http-proxy and no-proxy are set; loopback is never proxied; "
+        "translate-env-variables does not turn them off",
     ),
 )
 
 
 def remarks(environ: Mapping[str, str], network: Network, sts_endpoint: str | None = None) -> Iterator[str]:
-    """What must be said of the variables, and of where the calls go, before they are made."""
+    """Warnings about the variables and about the endpoint, before any call."""
     if sts_endpoint and not is_private(sts_endpoint):
         yield (
-            f"sts-endpoint is {sts_endpoint}, which is neither https nor on this machine: the token and the "
-            "credentials go over the network in clear text."
+            f"sts-endpoint is {sts_endpoint}, which does not use https and is not on this machine: the token and the "
+            "credentials are sent over the network in clear text."
         )
     for row in TABLE:
         for name in row.names:
             if row.said and environ.get(name):
-                yield f"{name} is set, but this step does not heed it: {row.why}."
+                yield f"{name} is set, but it is ignored: {row.why}."
     for variable, file in network.missing:
         yield (
-            f"{variable} names {file}, and there is no such file here, so it is not heeded. This action runs in a "
-            "container, which sees only the workspace and HOME of the job: put the file there."
+            f"{variable} names {file}, which does not exist here, so the variable is ignored. This action runs in a "
+            "container, which has only the workspace and HOME of the job: copy the file there."
         )

@@ -1,4 +1,4 @@
-"""`python -m sandbox reliability`: what a run does about each fault of each call, found out by running it."""
+"""`python -m sandbox reliability`: the result of each fault of each call, found by running the action."""
 
 from __future__ import annotations
 
@@ -302,39 +302,38 @@ def _fault_row(place: Place, trouble: Trouble, ends: Callable[[Cell], Outcome]) 
 
 
 _TEXT = """\
-# What happens when something is broken
+# Reliability
 
-A run of this action makes two calls: it asks the runner for an ID token, and it asks AWS STS to exchange the token for
-credentials. Either can fail, and this page says what then happens. Its tables are not written by hand: `make docs`
-takes the first three from the code, and the last two from runs of the action against a token service and an STS on the
-same machine that fail in each of these ways. A test fails when the page says anything else.
+A run of this action makes two calls: it requests an ID token from the runner, and it exchanges the token for credentials
+with AWS STS. This page says what happens if one of them fails. `make docs` writes its tables: the first three from the
+code, and the last two from runs of the action against a token service and an STS on the same machine, which fail in each
+of these ways. A test compares the page with the result.
 
 ## What is promised
 
-- A run ends green with everything exported, or red with nothing exported: no variable, no output, no profile. That
-  holds in each cell below, and `make soak` looks for any other end in a thousand runs against services that fail at
-  random.
-- A fault that passes by itself is waited for, but no call is tried again more than {seconds} s after its first try. A
-  fault that never passes is told at once. Nobody waits after the last try.
-- Each wait is a line in the log, and the error at the end says what happened, why, and what to do.
-- No token and no key is in the log, except where the runner is told to mask it.
+- A run succeeds with everything exported, or fails with nothing exported: no variable, no output, no profile. That holds
+  in each cell below, and `make soak` checks it in 1,000 runs against services with random faults.
+- An error that can pass is retried, but no call is retried more than {seconds} s after its first attempt. A permanent
+  error is reported at once. There is no wait after the last attempt.
+- Each retry has a line in the log, and the error at the end says what happened, why, and what to do.
+- No token and no key is in the log, except in the command that tells the runner to mask it.
 
-## What is tried again
+## Which errors are retried
 
 {kinds}
-Of the answers of the runner's token service, where any other status but 200 is an error that never passes:
+HTTP statuses of the runner's token service. Any other status except 200 is a permanent error:
 
 {statuses}
-Of the refusals of AWS STS, by how their error code begins. Any other passes by itself if its HTTP status is one of
-{passing}, and else never:
+Error codes of AWS STS, by their first characters. Any other error is retried if its HTTP status is one of {passing};
+else it is permanent:
 
 {codes}
-## Each fault, and how the run ends
+## Faults and results
 
-A cell says how the run ends, how often the faulty call is made, and how long the run waits at the longest: by a clock
-that only waiting moves, and as if each wait were as long as chance allows (with full jitter it is half of that on
-average). The time of the calls themselves comes on top. `retry-max-attempts` is {attempts}, which is its default.
+A cell has the result of the run, the number of attempts, and the maximum wait: it is measured with a clock that only
+waiting moves, and each wait is as long as possible (with full jitter, the average is half of that). The duration of the
+calls is not included. `retry-max-attempts` is {attempts}, its default.
 
-(*) A time limit of the action. It is not waited for in truth: the connection is dropped, and the clock is moved on.
+(*) A time limit of the action. The test does not wait for it: the connection is dropped, and the clock is moved forward.
 
 {faults}"""

@@ -1,4 +1,4 @@
-"""`python -m sandbox troubleshooting`: the page for whoever looks a symptom up, in the words of the log itself."""
+"""`python -m sandbox troubleshooting`: the page of all causes by symptom, in the words of the log."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def _section(cause: Cause) -> str:
 
 
 def _before() -> Iterator[tuple[str, Failure]]:
-    """What is told before any call, in the very words."""
+    """Errors before any call, with their full text."""
     dependabot, fork, push = Context(False, True), Context(True, False), Context(False, False)  # noqa: FBT003
     yield "The permission is missing", no_permission(push)
     yield "A pull request from a fork", no_permission(fork)
     yield "A run of Dependabot", no_permission(dependabot)
     provider = f"{_ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
-    yield "The ARN is not a role's", _refused(role=provider)
-    yield "The ARN has white space in it", _refused(role=f"{_ACCOUNT}:role/my role")
+    yield "The ARN is not that of a role", _refused(role=provider)
+    yield "The ARN contains white space", _refused(role=f"{_ACCOUNT}:role/my role")
     yield "The role is in another partition", _refused(role=f"{_ACCOUNT}:role/deploy", region="cn-north-1")
     yield "The role is in another account", _refused(role=f"{_ACCOUNT}:role/deploy", accounts="210987654321")
 
@@ -67,7 +67,7 @@ def _refused(role: str, region: str = "us-east-1", accounts: str = "") -> Failur
 
 
 def _filled(template: str) -> str:
-    """A text of the table, with the name of what a run would put there."""
+    """A text of the table, with a name in place of each value of a run."""
     return "`".join(
         _named(part) if number % 2 else _named(part).replace("<", "&lt;")
         for number, part in enumerate(template.split("`"))
@@ -80,15 +80,15 @@ def _named(part: str) -> str:
 
 
 _BEGINNING = """\
-# When it does not work
+# Troubleshooting
 
-Look up what the step's error says; the headings are AWS's own words where it is AWS that said no. This page and the log
-are made of one table, so the log says the same of your run, with its names filled in, and says first what is likeliest
-there. The job's summary (the page of the run, below the graph) has all of it: what the ID token says, the identity
-provider that must be there, the causes that fit, and a trust policy that allows exactly this run, ready to paste.
+Find the message of the step's error below. If AWS refused, the headings are the messages of AWS. This page and the log
+come from one table: the log has the same texts with the values of your run, and the most likely cause first. The job
+summary (on the page of the run, below the graph) has more: the claims of the ID token, the identity provider that must
+exist, all possible causes, and a trust policy that allows exactly this run, ready to paste.
 
-With the input `trust-policy-file`, the run compares the role's trust policy in your repository with the token, and
-names the very condition that fails. At the desk, `python3 -m py_aws_oidc trust check POLICY --claims FILE` does that
-too, in the folder `src` of a clone of this action, with Python 3.11 or newer: POLICY is what `aws iam get-role` prints,
-FILE the lines of the log under "What the ID token says".
+With the input `trust-policy-file`, the step compares the role's trust policy in your repository with the token and names
+the condition that failed. `python3 -m py_aws_oidc trust check POLICY --claims FILE` does the same on your own machine, in
+the folder `src` of a clone of this action, with Python 3.11 or newer. POLICY is the output of `aws iam get-role`, and
+FILE has the lines of the log under "What the ID token says".
 """

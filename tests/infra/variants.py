@@ -55,7 +55,7 @@ VARIANTS = {name: REPOSITORY | variant for name, variant in VARIANTS.items()}
 
 # name, parameters, and a part of what their user is told
 REFUSED = {
-    "nobody": ({}, "Nobody could have this role"),
+    "nobody": ({}, "No job could assume this role"),
     "one id": ({"Branch": "main", "OwnerId": "65"}, "both ids or none"),
     "the other id": ({"Branch": "main", "RepositoryId": "74"}, "both ids or none"),
     "an id in letters": ({"Branch": "main", "OwnerId": "6*", "RepositoryId": "74"}, "must be a number"),

@@ -1,4 +1,4 @@
-"""Session tags: what AssumeRole is told of the run.
+"""Session tags that AssumeRole gets from the run.
 
 Limits are those of the STS API Reference (Tag) and of the IAM User Guide ("Pass session tags in AWS STS").
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from py_aws_oidc.quoting import quoted
 
 _KEY_LENGTH, _VALUE_LENGTH, _MOST = 128, 256, 50
 
@@ -65,15 +67,15 @@ def problems(custom: Mapping[str, str], environ: Mapping[str, str]) -> list[str]
     found = []
     for key, value in custom.items():
         if key.lower() in own:
-            found.append(f"{key!r} is a tag that the action sets ({own[key.lower()]})")
+            found.append(f"{quoted(key)} is a tag that the action sets ({own[key.lower()]})")
         if not 1 <= len(key) <= _KEY_LENGTH or sanitised(key) != key or key.lower().startswith("aws:"):
             found.append(
-                f"{key!r} is not a tag key: it must have 1 to {_KEY_LENGTH} letters, digits, spaces or _.:/=+-@, "
+                f"{quoted(key)} is not a tag key: it must have 1 to {_KEY_LENGTH} letters, digits, spaces or _.:/=+-@, "
                 "and not begin with aws:"
             )
         if sanitised(value) != value:
             found.append(
-                f"the value of {key!r} is not a tag value: it must have up to {_VALUE_LENGTH} letters, digits, "
+                f"the value of {quoted(key)} is not a tag value: it must have up to {_VALUE_LENGTH} letters, digits, "
                 "spaces or _.:/=+-@"
             )
     others = len(session_tags(environ, {}))
@@ -83,7 +85,7 @@ def problems(custom: Mapping[str, str], environ: Mapping[str, str]) -> list[str]
 
 
 def sanitised(text: str) -> str:
-    """The text as a tag takes it: other characters become `_`, and it ends after 256 UTF-16 units."""
+    """The text as a tag value: other characters become `_`, and it ends after 256 UTF-16 units."""
     allowed = "".join(
         character if unicodedata.category(character)[0] in "LZN" or character in "_.:/=+-@" else "_"
         for character in text
