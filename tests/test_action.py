@@ -357,7 +357,7 @@ def test_an_endpoint_from_the_environment_does_not_redirect_the_call(step):
     run = step(environ={"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"})
 
     assert run.status == 0
-    assert "::warning title=Surroundings::AWS_ENDPOINT_URL is set, but this step does not heed it" in run.log
+    assert "::warning title=Ignored variable::AWS_ENDPOINT_URL is set, but it is ignored" in run.log
 
 
 @pytest.mark.parametrize("job", [Job(), replace(Job(), environment="prod")], ids=["branch", "environment"])

@@ -370,7 +370,7 @@ def test_a_role_in_another_account_is_told_of_its_account(step):
     refused = step(role_to_assume=elsewhere)
 
     assert told_first(refused, "no-provider")
-    assert "compare the account 210987654321 in role-to-assume with the one you mean" in refused.error
+    assert "check that 210987654321 in role-to-assume is the right account" in refused.error
     assert step().status == 0
 
 
@@ -444,7 +444,7 @@ def test_how_much_too_large_a_policy_is_stands_in_the_error(step):
     code, message = SAID_BY_AWS["packed-policy"]
     step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=400, code=code, message=message))
 
-    assert "how much of the room they take: 113%" in step.refused()
+    assert "how much of the limit they use: 113%" in step.refused()
 
 
 def test_a_session_longer_than_the_role_allows_is_told(step):

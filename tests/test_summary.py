@@ -31,8 +31,8 @@ def test_the_page_of_a_refusal_has_what_was_compared_and_what_to_paste(step):
 
     assert "| sub | <code>repo&#58;octo-org/octo-repo&#58;ref&#58;refs/heads/feature</code> |" in page
     assert (
-        "\n1. **The policy's conditions name something else: another repository, branch or environment, say**"
-        in page
+        "\n1. **The policy's conditions do not match: for example, they name another repository, branch or "
+        "environment**" in page
     )
     assert "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com" in page
     assert page.count("<details>") == 2

@@ -41,7 +41,7 @@ def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, clock: Clock) -> 
         log.mask(secret)
     network = Network.read(environ, proxy=inputs.http_proxy, no_proxy=inputs.no_proxy)
     for remark in surroundings.remarks(environ, network, inputs.sts_endpoint):
-        log.warning(remark, title="Surroundings")
+        log.warning(remark.text, title=remark.title)
     chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
     endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network, is_aws=inputs.is_for_aws)
     retry = Retry(1 if inputs.disable_retry else inputs.retry_max_attempts, clock, log.info, clock.monotonic())

@@ -1,13 +1,14 @@
 """Environment variables of the job, and which of them the action uses.
 
-A variable that is not in the table has no effect: `__main__` hides the environment from the libraries before one of them
-is imported. The README has this table.
+A variable that is not in the table has no effect: `__main__` hides the environment from the libraries before one of
+them is imported. The README has this table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from py_aws_oidc.network import Network, is_private
 
@@ -33,9 +34,9 @@ TABLE = (
     Variables(
         ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
         heeded=_OWN,
-        why="the SDK's credential provider chain reads profiles, and a profile can start a program (credential_process); "
-        "files in the workspace are ignored, with a warning; endpoint_url and services are ignored in all files; "
-        "aws-profile writes to the files that the last two variables name",
+        why="the SDK's credential provider chain reads profiles, and a profile can start a program "
+        "(credential_process); files in the workspace are ignored, with a warning; endpoint_url and services are "
+        "ignored in all files; aws-profile writes to the files that the last two variables name",
     ),
     Variables(
         ("AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE"),
@@ -94,19 +95,28 @@ TABLE = (
 )
 
 
-def remarks(environ: Mapping[str, str], network: Network, sts_endpoint: str | None = None) -> Iterator[str]:
-    """Warnings about the variables and about the endpoint, before any call."""
+class Warned(NamedTuple):
+    """A warning and its title."""
+
+    title: str
+    text: str
+
+
+def remarks(environ: Mapping[str, str], network: Network, sts_endpoint: str | None = None) -> Iterator[Warned]:
+    """Yield the warnings about the variables and about the endpoint, before any call."""
     if sts_endpoint and not is_private(sts_endpoint):
-        yield (
+        yield Warned(
+            "Insecure endpoint",
             f"sts-endpoint is {sts_endpoint}, which does not use https and is not on this machine: the token and the "
-            "credentials are sent over the network in clear text."
+            "credentials are sent over the network in clear text.",
         )
     for row in TABLE:
         for name in row.names:
             if row.said and environ.get(name):
-                yield f"{name} is set, but it is ignored: {row.why}."
+                yield Warned("Ignored variable", f"{name} is set, but it is ignored: {row.why}.")
     for variable, file in network.missing:
-        yield (
+        yield Warned(
+            "Ignored variable",
             f"{variable} names {file}, which does not exist here, so the variable is ignored. This action runs in a "
-            "container, which has only the workspace and HOME of the job: copy the file there."
+            "container, which has only the workspace and HOME of the job: copy the file there.",
         )

@@ -304,15 +304,15 @@ def _fault_row(place: Place, trouble: Trouble, ends: Callable[[Cell], Outcome]) 
 _TEXT = """\
 # Reliability
 
-A run of this action makes two calls: it requests an ID token from the runner, and it exchanges the token for credentials
-with AWS STS. This page says what happens if one of them fails. `make docs` writes its tables: the first three from the
-code, and the last two from runs of the action against a token service and an STS on the same machine, which fail in each
-of these ways. A test compares the page with the result.
+A run of this action makes two calls: it requests an ID token from the runner, and it exchanges the token for
+credentials with AWS STS. This page says what happens if one of them fails. `make docs` writes its tables: the first
+three from the code, and the last two from runs of the action against a token service and an STS on the same machine,
+which fail in each of these ways. A test compares the page with the result.
 
 ## What is promised
 
-- A run succeeds with everything exported, or fails with nothing exported: no variable, no output, no profile. That holds
-  in each cell below, and `make soak` checks it in 1,000 runs against services with random faults.
+- A run succeeds with everything exported, or fails with nothing exported: no variable, no output, no profile. That
+  holds in each cell below, and `make soak` checks it in 1,000 runs against services with random faults.
 - An error that can pass is retried, but no call is retried more than {seconds} s after its first attempt. A permanent
   error is reported at once. There is no wait after the last attempt.
 - Each retry has a line in the log, and the error at the end says what happened, why, and what to do.
@@ -334,6 +334,6 @@ A cell has the result of the run, the number of attempts, and the maximum wait: 
 waiting moves, and each wait is as long as possible (with full jitter, the average is half of that). The duration of the
 calls is not included. `retry-max-attempts` is {attempts}, its default.
 
-(*) A time limit of the action. The test does not wait for it: the connection is dropped, and the clock is moved forward.
+(*) A time limit of the action. The test does not wait for it: the connection is dropped, and the clock is moved on.
 
 {faults}"""

@@ -87,8 +87,8 @@ come from one table: the log has the same texts with the values of your run, and
 summary (on the page of the run, below the graph) has more: the claims of the ID token, the identity provider that must
 exist, all possible causes, and a trust policy that allows exactly this run, ready to paste.
 
-With the input `trust-policy-file`, the step compares the role's trust policy in your repository with the token and names
-the condition that failed. `python3 -m py_aws_oidc trust check POLICY --claims FILE` does the same on your own machine, in
-the folder `src` of a clone of this action, with Python 3.11 or newer. POLICY is the output of `aws iam get-role`, and
-FILE has the lines of the log under "What the ID token says".
+With the input `trust-policy-file`, the step compares the role's trust policy in your repository with the token and
+names the condition that failed. `python3 -m py_aws_oidc trust check POLICY --claims FILE` does the same on your own
+machine, in the folder `src` of a clone of this action, with Python 3.11 or newer. POLICY is the output of
+`aws iam get-role`, and FILE has the lines of the log under "What the ID token says".
 """

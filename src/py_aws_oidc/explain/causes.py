@@ -1,4 +1,4 @@
-"""Why AWS refuses: one table of causes, for the log, the job's summary and docs/troubleshooting.md; pure.
+"""Causes of a refusal by AWS: one table for the log, the job summary and docs/troubleshooting.md; pure.
 
 AWS's own messages are terse on purpose. The causes are those of the IAM User Guide ("Troubleshoot OIDC federation",
 "Troubleshoot IAM roles"), of the STS API Reference, of GitHub's "OpenID Connect reference", and of users' reports.
@@ -16,7 +16,7 @@ from py_aws_oidc.explain.evidence import Evidence
 
 
 class Weight(IntEnum):
-    """How much speaks for a cause."""
+    """Strength of the evidence for a cause."""
 
     POSSIBLE = 1
     LIKELY = 2
@@ -29,9 +29,9 @@ class Weight(IntEnum):
 
 @dataclass(frozen=True)
 class Symptom:
-    """What AWS says: the error code as it begins, a part of the message, the operation if it matters.
+    """An error of AWS: how its code begins, a part of its message, and the operation if it matters.
 
-    `title` is the whole of it where it is always the same; `compared` says in words what AWS looked at.
+    `title` is the whole message if it is always the same; `compared` says what AWS compared.
     """
 
     title: str
@@ -41,7 +41,7 @@ class Symptom:
     compared: str = ""
 
     def fits(self, refused: Refused) -> bool:
-        """Whether this is what AWS said."""
+        """True if this is the error of AWS."""
         return (
             refused.code.startswith(self.code)
             and self.message in refused.message
@@ -53,21 +53,21 @@ Weigh = Callable[[Evidence], Weight | None]
 
 
 def possible(_: Evidence) -> Weight:
-    """POSSIBLE, whatever the run."""
+    """POSSIBLE for every run."""
     return Weight.POSSIBLE
 
 
 def certain(_: Evidence) -> Weight:
-    """PROVEN, whatever the run: AWS says it itself."""
+    """PROVEN for every run: AWS names the cause itself."""
     return Weight.PROVEN
 
 
 @dataclass(frozen=True)
 class Cause:
-    """One reason for a refusal: how to see whether it is the one, and what to do then.
+    """One possible cause of a refusal, how to check it, and how to fix it.
 
-    `weigh` says what speaks for it in a run; None when it cannot be. The texts may name what `report.words` has, and
-    their commands stand between backticks: see `templates.fill`.
+    `weigh` gives the evidence for it in a run, or None if it is impossible. The texts can use the names of
+    `report.words`, and have commands in backticks: see `templates.fill`.
     """
 
     name: str
@@ -80,31 +80,31 @@ class Cause:
 
 
 def judged(by_policy: Weigh, without: Weigh) -> Weigh:
-    """What the policy in the repository says, where there is one; else what the run says."""
+    """Decide by the policy in the repository if there is one, else by the run."""
     return lambda evidence: (by_policy if evidence.decision else without)(evidence)
 
 
 def likely(if_: Callable[[Evidence], bool]) -> Weigh:
-    """LIKELY in such runs, and impossible in others."""
+    """LIKELY in these runs, and impossible in others."""
     return lambda evidence: Weight.LIKELY if if_(evidence) else None
 
 
 def likely_or_possible(if_: Callable[[Evidence], bool]) -> Weigh:
-    """LIKELY in such runs, and possible in others."""
+    """LIKELY in these runs, and possible in others."""
     return lambda evidence: Weight.LIKELY if if_(evidence) else Weight.POSSIBLE
 
 
 def proven(if_: Callable[[Evidence], bool]) -> Weigh:
-    """PROVEN in such runs, and impossible in others."""
+    """PROVEN in these runs, and impossible in others."""
     return lambda evidence: Weight.PROVEN if if_(evidence) else None
 
 
 def never(_: Evidence) -> Weight | None:
-    """Nothing but the policy itself could show it."""
+    """Never without the policy, which alone can show the cause."""
     return None
 
 
-# --- what a run, or a policy, says for a cause
+# --- evidence for a cause, from the run or the policy
 
 
 _QUEUE = "ref:refs/heads/gh-readonly-queue/"
@@ -131,7 +131,7 @@ def _has_context(start: str) -> Callable[[Evidence], bool]:
 
 
 def _wants_other_context(start: str) -> Callable[[Evidence], bool]:
-    """Whether the policy wants another kind of context than the token's."""
+    """True if the policy requires another kind of context than the token has."""
     return lambda evidence: bool(
         _has_context(start)(evidence) and evidence.nearest and not evidence.nearest.context.startswith(start)
     )
@@ -143,7 +143,7 @@ def _has_capitals(evidence: Evidence) -> bool:
 
 
 def _misses(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
-    """The conditions that do not hold: the operator, what the token says, and what is wanted of it."""
+    """Conditions that do not hold: the operator, the value of the token, and the required value."""
     for test in evidence.failing:
         yield from ((test.operator, given, wanted) for given in test.given for wanted in test.wanted)
 
@@ -205,17 +205,17 @@ def _asks_for_what_is_not_there(evidence: Evidence) -> bool:
 
 
 def _has_another_condition(evidence: Evidence) -> Weight | None:
-    # Whatever else the policy shows says more than this.
+    # Everything else that the policy shows is more precise.
     return Weight.SHOWN if any(evidence.failing) else None
 
 
-# --- what AWS says
+# --- errors of AWS
 
 NO_PROVIDER = Symptom(
     "No OpenIDConnect provider found in your account for ... (InvalidIdentityToken)",
     "InvalidIdentityToken",
     "No OpenIDConnect provider found",
-    compared="AWS looked in account $account for an identity provider of the token's issuer, $issuer, and found none.",
+    compared="AWS found no identity provider for the token's issuer, $issuer, in account $account.",
 )
 AUDIENCE = Symptom(
     "Incorrect token audience (InvalidIdentityToken)",
@@ -226,7 +226,7 @@ AUDIENCE = Symptom(
 UNVERIFIED = Symptom(
     "Couldn't retrieve verification key, or another InvalidIdentityToken",
     "InvalidIdentityToken",
-    compared="AWS looked at the token, and at the keys that its issuer, $issuer, publishes.",
+    compared="AWS checked the token with the keys that its issuer, $issuer, publishes.",
 )
 THUMBPRINT = Symptom(
     "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint (InvalidIdentityToken)",
@@ -238,7 +238,7 @@ EXPIRED_TOKEN = Symptom(
     "Token expired (ExpiredTokenException)",
     "ExpiredTokenException",
     operation="AssumeRoleWithWebIdentity",
-    compared="AWS compared the token's time with its own clock.",
+    compared="AWS compared the expiry of the token with its own clock.",
 )
 NO_TAGS = Symptom(
     "User ... is not authorized to perform sts:TagSession (AccessDenied)",
@@ -253,7 +253,7 @@ NO_ASSUME = Symptom(
     "",
     "AssumeRole",
     "AWS looked for sts:AssumeRole on $role in the caller's policy, and for the caller in the role's trust policy. "
-    "It does not say which of the two failed, or whether there is such a role.",
+    "AWS does not say which of the two failed, or whether the role exists.",
 )
 NOT_TRUSTED = Symptom(
     "Not authorized to perform sts:AssumeRoleWithWebIdentity (AccessDenied)",
@@ -262,24 +262,24 @@ NOT_TRUSTED = Symptom(
     "AssumeRoleWithWebIdentity",
     "AWS compared the trust policy of role $role_name in account $account with the token: Principal with the "
     "identity provider of its issuer ($provider), Action with sts:AssumeRoleWithWebIdentity, and every Condition with "
-    "what the token says. It does not tell which of them failed, or whether there is such a role.\n"
+    "the claims of the token. AWS does not say which of them failed, or whether the role exists.\n"
     "The token says:\n- sub: $sub\n- aud: $aud\n- iss: $issuer",
 )
 
-_STATEMENT = "put the statement from the summary into the role's trust policy"
+_STATEMENT = "add the statement from the job summary to the role's trust policy"
 _SHOW = "`aws iam get-role --role-name=$role_name --query Role.AssumeRolePolicyDocument`"
 
-# For each symptom, the first that fits is what AWS said; so the row that says more stands before the one that says
-# less. Of equal weight, the first cause is told first.
+# The first symptom that matches is used, so a specific symptom comes before a more general one. Of causes with equal
+# weight, the first one is reported first.
 CAUSES = (
     # --- no identity provider
     Cause(
         "enterprise-issuer",
         NO_PROVIDER,
-        "The token is not from GitHub's usual issuer but from $issuer",
-        why="another issuer needs an identity provider of its own: a GitHub Enterprise Server is one, and so is an "
-        "enterprise with a path of its own behind token.actions.githubusercontent.com.",
-        check="look whether the account has the provider: `aws iam list-open-id-connect-providers`. AWS must also "
+        "The token has the issuer $issuer, which is not GitHub's usual one",
+        why="each issuer needs its own identity provider. A GitHub Enterprise Server is an issuer, and so is an "
+        "enterprise with its own path after token.actions.githubusercontent.com.",
+        check="check that the account has the provider: `aws iam list-open-id-connect-providers`. AWS must also "
         "reach $issuer/.well-known/openid-configuration from the internet.",
         mend="create the identity provider $provider in account $account, with the audience $audience, and name it as "
         "Principal in the role's trust policy.",
@@ -289,20 +289,20 @@ CAUSES = (
         "no-provider",
         NO_PROVIDER,
         "Account $account has no identity provider for GitHub",
-        why="IAM must be told once in each account that tokens of $issuer are to be believed.",
-        check="compare the account $account in role-to-assume with the one you mean; then look whether it has the "
-        "provider: `aws iam list-open-id-connect-providers`. It must be $provider, letter by letter.",
+        why="each account needs an identity provider to trust tokens of $issuer.",
+        check="check that $account in role-to-assume is the right account, and that it has the provider: "
+        "`aws iam list-open-id-connect-providers`. The ARN must be exactly $provider.",
         mend="correct the account in role-to-assume, or create the provider: "
         "`aws iam create-open-id-connect-provider --url=$issuer --client-id-list=$audience`",
         weigh=likely(lambda evidence: not _is_of_another_issuer(evidence)),
     ),
-    # --- the provider does not take the token
+    # --- the provider does not accept the token
     Cause(
         "provider-audience",
         AUDIENCE,
         "The identity provider does not list the audience $aud",
         why="the token is for the audience $aud, and the identity provider $provider does not list it.",
-        check="list what it takes: `aws iam get-open-id-connect-provider --open-id-connect-provider-arn=$provider`",
+        check="list its audiences: `aws iam get-open-id-connect-provider --open-id-connect-provider-arn=$provider`",
         mend="add this audience to the identity provider, or set the input audience to one that it lists "
         "(sts.amazonaws.com, or sts.amazonaws.com.cn in China, is usual).",
         weigh=certain,
@@ -310,9 +310,9 @@ CAUSES = (
     Cause(
         "thumbprint",
         THUMBPRINT,
-        "The identity provider lists other certificates than the issuer has",
-        why="the thumbprints of a provider count where the issuer's certificate is of no authority that AWS knows, as "
-        "in some GitHub Enterprise Servers.",
+        "The thumbprints of the identity provider do not match the issuer's certificate",
+        why="AWS uses the thumbprints of a provider if it does not know the authority of the issuer's certificate, as "
+        "for some GitHub Enterprise Servers.",
         check="run `aws iam get-open-id-connect-provider --open-id-connect-provider-arn=$provider`.",
         mend="run `aws iam update-open-id-connect-provider-thumbprint` with the thumbprint of the authority that "
         "signed the issuer's certificate.",
@@ -321,20 +321,20 @@ CAUSES = (
     Cause(
         "issuer-keys",
         UNVERIFIED,
-        "AWS does not take the token, or could not verify that $issuer signed it",
-        why="AWS's message says which; the keys that the issuer publishes may not be those it was signed with, "
-        "or AWS could not fetch them.",
+        "AWS does not accept the token, or could not verify its signature by $issuer",
+        why="the message of AWS says which. The issuer may not publish the key that signed the token, or AWS could not "
+        "fetch the keys.",
         check="if this is GitHub Enterprise Server, check that AWS reaches $issuer/.well-known/openid-configuration "
-        "and the keys it names from the internet, with a certificate that everybody trusts.",
-        mend="open these two addresses to the internet; for github.com, run the job again.",
+        "and the keys it names from the internet, with a certificate of a public authority.",
+        mend="make these two URLs available from the internet; for github.com, run the job again.",
     ),
     Cause(
         "expired-token",
         EXPIRED_TOKEN,
-        "The ID token had expired when AWS looked at it",
-        why="an ID token is good for five minutes.",
-        check="compare the runner's clock with the right time.",
-        mend="run the job again; if it keeps failing, mend the runner's clock.",
+        "The ID token had expired when AWS checked it",
+        why="an ID token is valid for five minutes.",
+        check="check the clock of the runner.",
+        mend="run the job again; if it fails again, set the clock of the runner.",
         weigh=certain,
     ),
     Cause(
@@ -342,38 +342,38 @@ CAUSES = (
         Symptom("The identity provider could not be reached (IDPCommunicationError)", "IDPCommunicationError"),
         "AWS could not fetch the keys of $issuer in time",
         why="AWS fetches them itself, from the internet.",
-        check="fetch $issuer/.well-known/openid-configuration, and the keys it names, from outside of your network.",
-        mend="open these two addresses to the internet; for github.com, run the job again.",
+        check="fetch $issuer/.well-known/openid-configuration, and the keys it names, from outside your network.",
+        mend="make these two URLs available from the internet; for github.com, run the job again.",
         weigh=certain,
     ),
     Cause(
         "rejected-claim",
         Symptom("The identity provider rejected the token (IDPRejectedClaim)", "IDPRejectedClaim"),
-        "The issuer says that the token is no longer good",
-        why="AWS says this of tokens that have expired or were revoked.",
-        check="compare the runner's clock with the right time.",
+        "The issuer says that the token is no longer valid",
+        why="AWS returns this error for tokens that have expired or were revoked.",
+        check="check the clock of the runner.",
         mend="run the job again.",
         weigh=certain,
     ),
-    # --- the trust policy does not let the token in
+    # --- the trust policy does not allow the token
     Cause(
         "denied",
         NOT_TRUSTED,
-        "A Deny in the trust policy stops this run",
-        why="a statement with the effect Deny fits this token, and a Deny goes before every Allow.",
+        "A Deny statement in the trust policy applies to this run",
+        why="a statement with the effect Deny matches this token, and Deny takes precedence over Allow.",
         check="look at statement $statement (counted from 0) of $policy_file.",
-        mend="narrow its conditions, so that they leave this run out, or take it away.",
+        mend="change its conditions so that they do not match this run, or remove it.",
         weigh=judged(proven(_denies), never),
     ),
     Cause(
         "customised-subject",
         NOT_TRUSTED,
         "The subject is customised",
-        why="the organisation or the repository has a template of its own for `sub`, so it has neither form that "
-        "policies usually name, but is $sub.",
+        why="the organization or the repository has a custom template for `sub`, so `sub` does not have the form that "
+        "policies usually name. It is $sub.",
         check="ask GitHub for the template: `gh api repos/$repository/actions/oidc/customization/sub`",
         mend=f"{_STATEMENT}, which has this `sub` and the repository's id, since other repositories can have the same "
-        "`sub`; or set the template back to the default.",
+        "`sub`; or reset the template to the default.",
         weigh=judged(
             proven(lambda evidence: _is_customised(evidence) and any(evidence.wanted("sub"))),
             likely(_is_customised),
@@ -382,20 +382,20 @@ CAUSES = (
     Cause(
         "immutable-subject",
         NOT_TRUSTED,
-        "The subject has ids, and the policy probably has names only",
-        why="repositories that were created, renamed or transferred after 15 July 2026 have the ids of owner and "
-        "repository in `sub`, so that a policy with the names alone no longer fits.",
-        check=f"look for an @ in the policy's condition on sub: {_SHOW}",
-        mend=f"{_STATEMENT}: it has the `sub` with ids.",
+        "The subject has IDs, and the policy probably has only names",
+        why="repositories that were created, renamed or transferred after 15 July 2026 have the IDs of owner and "
+        "repository in `sub`, so a policy that has only their names no longer matches.",
+        check=f"check whether the policy's condition on sub has an @: {_SHOW}",
+        mend=f"{_STATEMENT}: it has the `sub` with IDs.",
         weigh=judged(proven(_wants_names), likely(_is_immutable)),
     ),
     Cause(
         "environment",
         NOT_TRUSTED,
         "The job has an environment, so the subject does not name the branch",
-        why="with `environment: NAME` in the job, `sub` ends in environment:NAME; no branch or tag is in it.",
-        check=f"look whether the policy's condition on sub ends in $context: {_SHOW}",
-        mend=f"{_STATEMENT}, or take `environment:` out of the job.",
+        why="with `environment: NAME` in the job, `sub` ends in environment:NAME and has no branch or tag.",
+        check=f"check that the policy's condition on sub ends in $context: {_SHOW}",
+        mend=f"{_STATEMENT}, or remove `environment:` from the job.",
         weigh=judged(proven(_wants_other_context("environment:")), likely(_has_context("environment:"))),
     ),
     Cause(
@@ -403,91 +403,90 @@ CAUSES = (
         NOT_TRUSTED,
         "The run is for a pull request, so the subject does not name the branch",
         why="for the event pull_request, `sub` ends in pull_request, whatever the branch.",
-        check=f"look whether the policy's condition on sub ends in `pull_request`: {_SHOW}",
-        mend=f"if every pull request of this repository may have the role, {_STATEMENT}; else run this step on push.",
+        check=f"check that the policy's condition on sub ends in `pull_request`: {_SHOW}",
+        mend=f"if every pull request of this repository can assume the role, {_STATEMENT}; else run this step on push.",
         weigh=judged(proven(_wants_other_context("pull_request")), likely(_has_context("pull_request"))),
     ),
     Cause(
         "merge-queue",
         NOT_TRUSTED,
-        "The run is for a merge queue, whose branches have names of their own",
-        why="a merge queue tests each group of pull requests on a branch that it makes for them, so `sub` ends in "
-        "$context.",
-        check=f"look whether the policy's condition on sub has gh-readonly-queue: {_SHOW}",
-        mend=f"{_STATEMENT}: take the one for the merge queue, as each entry has a branch of its own. What runs there "
-        "is not merged yet.",
+        "The run is for a merge queue, which has its own branches",
+        why="a merge queue tests each group of pull requests on a new branch, so `sub` ends in $context.",
+        check=f"check that the policy's condition on sub has gh-readonly-queue: {_SHOW}",
+        mend=f"{_STATEMENT}: use the one for the merge queue, since each entry has its own branch. The code that runs "
+        "there is not merged yet.",
         weigh=judged(proven(_wants_other_context(_QUEUE)), likely(_has_context(_QUEUE))),
     ),
     Cause(
         "tag",
         NOT_TRUSTED,
         "The run is for a tag, not for a branch",
-        why="`sub` ends in $context for a tag, where policies usually name refs/heads/...",
-        check=f"look whether the policy's condition on sub has refs/tags/: {_SHOW}",
-        mend=f"{_STATEMENT}; for all tags of a kind, StringLike with refs/tags/v* is a way.",
+        why="for a tag, `sub` ends in $context, but policies usually name refs/heads/...",
+        check=f"check that the policy's condition on sub has refs/tags/: {_SHOW}",
+        mend=f"{_STATEMENT}; for several tags, use StringLike with a pattern such as refs/tags/v*.",
         weigh=judged(proven(_wants_other_context("ref:refs/tags/")), likely(_has_context("ref:refs/tags/"))),
     ),
     Cause(
         "letters",
         NOT_TRUSTED,
-        "Capital letters: the policy may have the same words in other letters",
-        why="GitHub does not tell Octo-Org and octo-org apart, but IAM does, and `sub` has the letters that the "
-        "owner chose.",
-        check=f"compare the policy's condition on sub with $sub letter by letter: {_SHOW}",
-        mend=f"{_STATEMENT}: it has the token's letters.",
+        "Case mismatch: IAM compares the subject case-sensitively",
+        why="for GitHub, Octo-Org and octo-org are the same name; for IAM, they are different. `sub` has the case "
+        "that the owner chose.",
+        check=f"check that the policy's condition on sub has the same case as $sub: {_SHOW}",
+        mend=f"{_STATEMENT}: it has the case of the token.",
         weigh=judged(proven(_wants_other_letters), likely(_has_capitals)),
     ),
     Cause(
         "condition-key",
         NOT_TRUSTED,
-        "The policy asks for something that AWS does not find in the token",
-        why="a condition on a key that is absent does not hold. AWS makes keys of only some claims (actor, actor_id, "
-        "enterprise_id, environment, job_workflow_ref, ref, repository, repository_id, repository_owner_id, workflow, "
-        "besides aud and sub), and a key that is misspelt is absent too.",
+        "The policy has a condition on a key that AWS does not find in the token",
+        why="a condition on a missing key does not hold. AWS makes condition keys of only some claims (actor, "
+        "actor_id, enterprise_id, environment, job_workflow_ref, ref, repository, repository_id, repository_owner_id, "
+        "workflow, besides aud and sub), and a misspelled key is missing too.",
         check="in the folder src of a clone of this action, run "
-        "`python3 -m py_aws_oidc trust check POLICY --sub=$sub --aud=$aud`; in place of --sub and --aud, --claims FILE "
-        'takes a file with the lines of the log under "What the ID token says".',
+        "`python3 -m py_aws_oidc trust check POLICY --sub=$sub --aud=$aud`. Instead of --sub and --aud, --claims FILE "
+        'reads the lines of the log under "What the ID token says".',
         mend=f"correct the key, or {_STATEMENT}.",
         weigh=judged(proven(_asks_for_what_is_not_there), never),
     ),
     Cause(
         "condition",
         NOT_TRUSTED,
-        "The policy's conditions name something else: another repository, branch or environment, say",
-        why="the trust policy must allow exactly what the token says.",
-        check=f"compare the policy's conditions with it letter by letter: {_SHOW}",
-        mend=f"if this run is meant to have the role, {_STATEMENT}.",
+        "The policy's conditions do not match: for example, they name another repository, branch or environment",
+        why="the trust policy must allow the claims of the token.",
+        check=f"compare the policy's conditions with the claims of the token: {_SHOW}",
+        mend=f"if this run should be able to assume the role, {_STATEMENT}.",
         weigh=judged(_has_another_condition, possible),
     ),
     Cause(
         "no-role",
         NOT_TRUSTED,
-        "There is no such role, or it has another policy than you think",
-        why="AWS says the same of a role that is not there as of one that does not trust the token; a change to IAM "
-        "takes some seconds until it counts.",
-        check=f"look whether the role is there, in account $account: {_SHOW}",
-        mend="correct role-to-assume (its account, its path and its name), or deploy the policy that you mean.",
+        "The role does not exist, or has another trust policy than you expect",
+        why="AWS returns the same error for a role that does not exist and for one that does not trust the token. A "
+        "change to IAM takes effect after a few seconds.",
+        check=f"check that the role exists in account $account: {_SHOW}",
+        mend="correct role-to-assume (account, path and name), or deploy the right policy.",
         weigh=judged(proven(_allows), possible),
     ),
     Cause(
         "names-subject",
         NOT_TRUSTED,
-        "The subject has names only, and the policy has ids",
-        why="a `sub` has the ids of owner and repository only in repositories created, renamed or transferred "
-        "after 15 July 2026, or where somebody has switched it on.",
-        check=f"look for an @ in the policy's condition on sub: {_SHOW}",
-        mend=f"{_STATEMENT} in the form for both.",
+        "The subject has only names, and the policy has IDs",
+        why="`sub` has the IDs of owner and repository only in repositories created, renamed or transferred after "
+        "15 July 2026, or in which immutable subjects were enabled.",
+        check=f"check whether the policy's condition on sub has an @: {_SHOW}",
+        mend=f"{_STATEMENT}: use the one for both forms.",
         weigh=judged(proven(_wants_ids), lambda evidence: Weight.POSSIBLE if _is_by_names(evidence) else None),
     ),
     Cause(
         "reusable-workflow",
         NOT_TRUSTED,
         "The job is in a reusable workflow",
-        why="`sub` names the repository that calls, but job_workflow_ref the called file with its ref: "
+        why="`sub` names the calling repository, but job_workflow_ref names the called file and its ref: "
         "$job_workflow_ref.",
-        check=f"look whether the policy has a condition on job_workflow_ref, and which file and ref it names: {_SHOW}",
-        mend="let the condition name this file and ref (StringLike with @* at its end allows every ref), or "
-        f"{_STATEMENT}, which has none.",
+        check=f"check whether the policy has a condition on job_workflow_ref, and which file and ref it names: {_SHOW}",
+        mend="change the condition to this file and ref (StringLike with @* at the end allows every ref), or "
+        f"{_STATEMENT}, which has no such condition.",
         weigh=judged(
             proven(lambda evidence: any(evidence.wanted("job_workflow_ref")) and _is_reusable(evidence)),
             lambda evidence: Weight.POSSIBLE if _is_reusable(evidence) else None,
@@ -496,10 +495,10 @@ CAUSES = (
     Cause(
         "called-workflow",
         NOT_TRUSTED,
-        "The policy wants the job to be in another workflow file",
+        "The policy requires another workflow file",
         why="the policy has a condition on job_workflow_ref, and this job is in $job_workflow_ref.",
-        check=f"look which file and ref the condition names: {_SHOW}",
-        mend=f"call the file that it names as a reusable workflow, or {_STATEMENT}.",
+        check=f"check which file and ref the condition names: {_SHOW}",
+        mend=f"call the named file as a reusable workflow, or {_STATEMENT}.",
         weigh=judged(
             proven(lambda evidence: any(evidence.wanted("job_workflow_ref")) and not _is_reusable(evidence)), never
         ),
@@ -509,17 +508,17 @@ CAUSES = (
         NOT_TRUSTED,
         "The policy's condition on aud names another audience",
         why="the token is for the audience $aud: the identity provider lists it, but the role's trust policy may not.",
-        check=f"look at the policy's condition on aud: {_SHOW}",
-        mend=f"{_STATEMENT}, or set the input audience to what the policy names.",
+        check=f"check the policy's condition on aud: {_SHOW}",
+        mend=f"{_STATEMENT}, or set the input audience to the audience in the policy.",
         weigh=judged(proven(_wants_other_audience), likely_or_possible(_has_other_audience)),
     ),
     Cause(
         "other-provider",
         NOT_TRUSTED,
         "The policy's Principal is another identity provider",
-        why="the token is from $issuer, so Principal.Federated must be $provider: the same host and path, account and "
-        "partition, and no https:// in it.",
-        check=f"compare Principal.Federated with it: {_SHOW}",
+        why="the token is from $issuer, so Principal.Federated must be $provider: the same host, path, account and "
+        "partition, without https://.",
+        check=f"check Principal.Federated: {_SHOW}",
         mend=f"{_STATEMENT}.",
         weigh=judged(proven(_names_another_provider), likely_or_possible(_is_of_another_issuer)),
     ),
@@ -528,17 +527,17 @@ CAUSES = (
         NOT_TRUSTED,
         "The policy does not allow the action",
         why="no statement allows sts:AssumeRoleWithWebIdentity; sts:AssumeRole is another action.",
-        check=f"look at Action: {_SHOW}",
+        check=f"check Action: {_SHOW}",
         mend=f"{_STATEMENT}.",
         weigh=judged(proven(_names_no_such_action), possible),
     ),
     Cause(
         "wildcard",
         NOT_TRUSTED,
-        "A wildcard in StringEquals",
-        why="in StringEquals, `*` is a letter like any other; it stands for any text only in StringLike.",
-        check=f"look for `*` and `?` in the policy's conditions: {_SHOW}",
-        mend=f"move that condition from StringEquals to StringLike, or {_STATEMENT}.",
+        "StringEquals does not support wildcards",
+        why="`*` and `?` are wildcards only in StringLike; StringEquals compares them as characters.",
+        check=f"check the policy's conditions for `*` and `?`: {_SHOW}",
+        mend=f"use StringLike instead of StringEquals for this condition, or {_STATEMENT}.",
         weigh=judged(proven(_wants_wildcard), possible),
     ),
     # --- credentials that assume a role
@@ -546,57 +545,57 @@ CAUSES = (
         "tag-session",
         NO_TAGS,
         "sts:TagSession is not allowed",
-        why="the action tags the session with repository, workflow, commit and so on, which is an action of its own.",
-        check=f"look for sts:TagSession in the role's trust policy: {_SHOW}",
-        mend="add sts:TagSession beside sts:AssumeRole to the trust policy's Action (and to the caller's own policy), "
+        why="the action sets session tags (repository, workflow, commit and so on), which needs sts:TagSession.",
+        check=f"check that the role's trust policy has sts:TagSession: {_SHOW}",
+        mend="add sts:TagSession to the trust policy's Action, after sts:AssumeRole (and to the caller's own policy), "
         "or set role-skip-session-tagging: true.",
         weigh=certain,
     ),
     Cause(
         "assume-role",
         NO_ASSUME,
-        "The credentials used may not assume role $role_name",
-        why="either their own policy does not allow sts:AssumeRole on $role, or the role's trust policy does not name "
-        "them, or asks for an external id, or there is no such role.",
-        check=f"check both policies; the role's: {_SHOW}",
+        "The credentials cannot assume role $role_name",
+        why="the caller's policy does not allow sts:AssumeRole on $role, or the role's trust policy does not name the "
+        "caller or requires an external ID, or the role does not exist.",
+        check=f"check both policies. The trust policy of the role: {_SHOW}",
         mend="name the caller in the role's trust policy, with sts:AssumeRole and sts:TagSession (or set "
-        "role-skip-session-tagging: true); for an external id, set the input role-external-id.",
+        "role-skip-session-tagging: true); for an external ID, set the input role-external-id.",
     ),
     Cause(
         "unknown-key",
         Symptom(
             "The security token included in the request is invalid (InvalidClientTokenId)", "InvalidClientTokenId"
         ),
-        "AWS does not know the access key id",
-        why="it was deleted or switched off, is of another partition, or belongs to temporary credentials whose "
+        "AWS does not know the access key ID",
+        why="it was deleted or deactivated, belongs to another partition, or belongs to temporary credentials whose "
         "session token is missing.",
-        check="look at the keys given, or at those of the job's environment.",
-        mend="use keys that are active; temporary ones need aws-session-token too. An ID token needs none.",
+        check="check the access key in the inputs, or in the environment of the job.",
+        mend="use an active access key; temporary credentials also need aws-session-token. An ID token needs no key.",
     ),
     Cause(
         "signature",
         Symptom("The request signature does not match (SignatureDoesNotMatch)", "SignatureDoesNotMatch"),
-        "The secret access key does not fit",
-        why="it is not the one of the access key id, or this machine's clock is wrong.",
-        check="check the secret for a missing character or a blank, and the runner's clock.",
-        mend="store the secret access key anew, without a line end; or mend the clock.",
+        "The secret access key is wrong",
+        why="it does not belong to the access key ID, or the clock of this machine is wrong.",
+        check="check the secret for missing characters and white space, and check the clock of the runner.",
+        mend="store the secret access key again, without a line break; or set the clock.",
     ),
     Cause(
         "expired-keys",
         Symptom("The security token included in the request is expired (ExpiredToken)", "ExpiredToken"),
         "The temporary credentials that were used have expired",
-        why="they were made in an earlier step, or outside of the job, and their time is over.",
-        check="look when the step that made them ran, and at its role-duration-seconds.",
+        why="they were created in an earlier step or outside the job.",
+        check="check when the step that created them ran, and its role-duration-seconds.",
         mend="get new ones in an earlier step, with a longer role-duration-seconds if the job is long.",
         weigh=certain,
     ),
-    # --- what was asked for
+    # --- values of the request
     Cause(
         "packed-policy",
         Symptom("Packed size of policies and tags too large (PackedPolicyTooLarge)", "PackedPolicyTooLarge"),
         "Session policies and session tags together are too large",
-        why="AWS compresses them, and says only how much of the room they take: $percentage.",
-        check="look at inline-session-policy, managed-session-policies, custom-tags and transitive-tag-keys.",
+        why="AWS compresses them, and reports only how much of the limit they use: $percentage.",
+        check="check inline-session-policy, managed-session-policies, custom-tags and transitive-tag-keys.",
         mend="shorten inline-session-policy and custom-tags, use fewer managed-session-policies, or set "
         "role-skip-session-tagging: true.",
         weigh=certain,
@@ -604,11 +603,11 @@ CAUSES = (
     Cause(
         "session-policy",
         Symptom("The policy is malformed (MalformedPolicyDocument)", "MalformedPolicyDocument"),
-        "inline-session-policy is JSON, but not a policy that IAM understands",
+        "inline-session-policy is valid JSON, but not a valid policy",
         why="IAM checks its elements, actions and ARNs.",
         check="run `aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY --policy-document "
         "file://policy.json`.",
-        mend="correct what that names.",
+        mend="correct the elements that this command reports.",
         weigh=certain,
     ),
     Cause(
@@ -618,8 +617,8 @@ CAUSES = (
             "ValidationError",
             "MaxSessionDuration",
         ),
-        "The session would be longer than the role allows",
-        why="$seconds seconds were asked for, which is more than the maximum session duration of $role.",
+        "The requested session is longer than the role allows",
+        why="the requested duration of $seconds seconds is more than the maximum session duration of $role.",
         check="run `aws iam get-role --role-name=$role_name --query Role.MaxSessionDuration`.",
         mend="lower the input role-duration-seconds, or raise the role's maximum session duration in IAM.",
         weigh=certain,
@@ -631,37 +630,37 @@ CAUSES = (
             "ValidationError",
             "role chaining",
         ),
-        "A chained session lasts one hour at most",
-        why="$seconds seconds were asked for, but the credentials used are of a role themselves.",
-        check="look at role-duration-seconds, and at where the step's credentials come from.",
+        "With role chaining, a session lasts at most one hour",
+        why="the requested duration is $seconds seconds, but the credentials used are those of a role.",
+        check="check role-duration-seconds, and the source of the step's credentials.",
         mend="set role-duration-seconds: 3600 or less, or assume the role with the ID token itself.",
         weigh=certain,
     ),
     Cause(
         "value",
         Symptom("Any other ValidationError", "ValidationError"),
-        "AWS does not take one of the values that it was given",
-        why="its message names the value.",
-        check="look at the inputs role-to-assume, role-session-name and role-duration-seconds.",
-        mend="correct the one that it names.",
+        "AWS does not accept one of the values of the request",
+        why="the message of AWS names the value.",
+        check="check the inputs role-to-assume, role-session-name and role-duration-seconds.",
+        mend="correct this value.",
         weigh=certain,
     ),
     Cause(
         "region",
         Symptom("STS is not activated in this region (RegionDisabledException)", "RegionDisabledException"),
-        "STS is switched off in this region for account $account",
-        why="some regions are off until somebody switches them on, and each has its own STS.",
+        "STS is not activated in this region for account $account",
+        why="opt-in regions are disabled by default, and each region has its own STS.",
         check="run `aws account get-region-opt-status --region-name=$region`.",
-        mend="switch the region on (IAM console, Account settings), or use another aws-region.",
+        mend="activate the region (IAM console, Account settings), or use another aws-region.",
         weigh=certain,
     ),
 )
 
 
 def ranked(evidence: Evidence) -> list[tuple[Weight, Cause]]:
-    """The causes that fit, the one with most evidence first; what is proven leaves no room for what is only possible.
+    """Causes that are possible, the one with most evidence first; a proven one excludes those that are only possible.
 
-    Empty when AWS said something that nobody knows.
+    Empty if the error of AWS is not in the table.
     """
     symptom = next((cause.symptom for cause in CAUSES if cause.symptom.fits(evidence.refused)), None)
     weighed = [
