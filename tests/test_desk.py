@@ -184,36 +184,36 @@ def test_what_is_written_is_never_in_error(options, name, ids):
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ((), "No jobs are named, and every branch is more than a role should trust: give --branch"),
-        (("--branch", "refs/heads/main"), "--branch is 'refs/heads/main', but it must be a name alone"),
-        (("--branch", "a b"), "--branch is 'a b', but it must be a name alone"),
-        (("--tag", "refs/tags/v1"), "--tag is 'refs/tags/v1', but it must be a name alone"),
-        (("--branch", ""), "--branch is '', but it must be a text"),
-        (("--environment", " a"), "--environment is ' a', but it must be a text without blanks around it"),
-        (("--environment", "a\nb"), r"--environment is 'a\nb', but it must be a text"),
-        (("--pull-request", "--audience", ""), "--audience is '', but it must be a text"),
+        ((), "No jobs are named. A role should not trust every branch: use --branch"),
+        (("--branch", "refs/heads/main"), "--branch is 'refs/heads/main', but it must be a name only"),
+        (("--branch", "a b"), "--branch is 'a b', but it must be a name only"),
+        (("--tag", "refs/tags/v1"), "--tag is 'refs/tags/v1', but it must be a name only"),
+        (("--branch", ""), "--branch is '', but it must be one line of text"),
+        (("--environment", " a"), "--environment is ' a', but it must be one line of text"),
+        (("--environment", "a\nb"), r"--environment is 'a\nb', but it must be one line of text"),
+        (("--pull-request", "--audience", ""), "--audience is '', but it must be one line of text"),
         (("--pull-request", "--audience", "a\x1b"), r"--audience is 'a\x1b', but"),
-        (("--pull-request", "--owner-id", "65"), "A subject has both ids or none: give --owner-id together with"),
-        (("--pull-request", "--forms", "ids", "--repository-id", "74"), "A subject has both ids or none"),
-        (("--pull-request", "--forms", "both"), "A subject has both ids or none"),
+        (("--pull-request", "--owner-id", "65"), "A subject has both IDs or none: use --owner-id together with"),
+        (("--pull-request", "--forms", "ids", "--repository-id", "74"), "A subject has both IDs or none"),
+        (("--pull-request", "--forms", "both"), "A subject has both IDs or none"),
         (("--pull-request", "--repository-id", "x"), "--repository-id is 'x', but it must be a number"),
         (("--pull-request", "--owner-id", "-1"), "--owner-id is '-1', but it must be a number"),
         (("--pull-request", "--owner-id", "--forms"), "expected one argument"),
-        (("--pull-request", "--account", "12"), "--account is '12', but it must be an id of 12 digits"),
-        (("--pull-request", "--partition", "AWS"), "--partition is 'AWS', which is none: write aws, aws-cn or"),
+        (("--pull-request", "--account", "12"), "--account is '12', but it must be an ID of 12 digits"),
+        (("--pull-request", "--partition", "AWS"), "--partition is 'AWS', but it must be a partition such as aws"),
         (
             ("--pull-request", "--issuer", "http://x"),
-            "--issuer is 'http://x', but it must be a plain URL like https:",
+            "--issuer is 'http://x', but it must be a URL such as https:",
         ),
-        (("--pull-request", "--issuer", "https://x/?y"), "but it must be a plain URL"),
+        (("--pull-request", "--issuer", "https://x/?y"), "but it must be a URL"),
         (
             ("--pull-request", "--issuer", "https://gitlab.com", "--repository-id", "74"),
-            "--repository-id cannot be a condition for gitlab.com: AWS looks at this claim in tokens of GitHub's own",
+            "--repository-id cannot be a condition for gitlab.com: AWS supports this claim for GitHub's own",
         ),
-        (("--pull-request", "--with-provider"), "--with-provider is not for json: a trust policy cannot make"),
+        (("--pull-request", "--with-provider"), "--with-provider is not for json: a trust policy cannot create"),
         (
             ("--pull-request", "--format", "terraform"),
-            "--account is not for terraform: the account is the one it is",
+            "--account is not for terraform: the template uses the account",
         ),
         (("--pull-request", "--format", "yaml"), "invalid choice: 'yaml'"),
         (("--pull", "x"), "unrecognized arguments: --pull x; python3 -m py_aws_oidc trust"),
@@ -227,9 +227,9 @@ def test_what_cannot_be_written_is_said_in_a_sentence(arguments, why):
 @pytest.mark.parametrize(
     ("repository", "why"),
     [
-        ("octo-*/app", "a wildcard there lets strangers in, who can register a name that fits"),
-        ("octo-org/ap?", "a wildcard there lets strangers in"),
-        ("octo-org", "but it must be OWNER/NAME, like octo-org/app"),
+        ("octo-*/app", "with a wildcard, other people could register a name that"),
+        ("octo-org/ap?", "with a wildcard, other people"),
+        ("octo-org", "but it must be OWNER/NAME, such as octo-org/app"),
         ("https://github.com/octo-org/app", "but it must be OWNER/NAME"),
         ("octo-org@65/app@74", "but it must be OWNER/NAME"),
         ("octo-org/app:x", "but it must be OWNER/NAME"),
@@ -273,7 +273,7 @@ def test_a_token_that_the_policy_lets_in_is_allowed():
         f"""\
 allowed by Statement[0]
 
-Statement[0] (Allow) fits
+Statement[0] (Allow) matches
   holds  Principal
          policy: {{"Federated": "{arn}"}}
          token:  {arn}
@@ -297,7 +297,7 @@ def test_a_token_that_the_policy_does_not_let_in_is_refused():
 
     assert status == 1
     assert stdout.startswith(
-        "refused: no statement allows it\n\nStatement[0] (Allow) does not fit\n  holds  Principal"
+        "refused: no statement allows it\n\nStatement[0] (Allow) does not match\n  holds  Principal"
     )
     assert (
         f"  FAILS  StringLike {GITHUB}:sub\n         policy: repo:a/b:* or repo:a/c:*\n         token:  {MAIN}\n"
@@ -395,14 +395,12 @@ def test_the_claims_may_be_lines_of_the_actions_error():
 def test_a_claim_that_the_log_does_not_show_as_it_is_cannot_be_compared(environment):
     lines = "\n".join(of_log(environment=environment))
 
-    assert "does not have all of environment" in refused_lines(lines, trusting())
+    assert "does not have the exact value of environment" in refused_lines(lines, trusting())
 
 
 def test_an_error_does_not_say_what_other_claims_are():
     document = trusting(condition={"StringEquals": {f"{GITHUB}:environment": "prod", f"{GITHUB}:sub": MAIN}})
-    assert "the claim environment, of which what is given of the token does not say" in refused_lines(
-        ERROR, document
-    )
+    assert "the claim environment: it is not known whether" in refused_lines(ERROR, document)
 
 
 @pytest.mark.parametrize(
@@ -441,19 +439,19 @@ def refused_claims(claims):
     [
         (
             "\n".join([*of_log(), *of_log(sub="x")]),
-            "standard input says two things of sub: it has the lines of more than",
+            "standard input has two values of sub: it has the lines of more than",
         ),
-        ("", "standard input has no claims: give a JSON object, or the lines of the action's log"),
+        ("", "standard input has no claims: use a JSON object, or the lines of the action's log"),
         ("[]", "standard input has no claims"),
         ("{", "standard input is not valid JSON: it must be an object of claims"),
         ('{"a":' * 100_000, "standard input is not valid JSON"),
         ("{}", "The claims have no sub"),
         ('{"sub": "x"}', "The claims have no aud"),
-        ('{"sub": 1, "aud": "x"}', "The claims have no sub, or not as a text"),
+        ('{"sub": 1, "aud": "x"}', "The claims have no sub, or it is not a string"),
         ('{"sub": "x", "aud": []}', "The claims have no aud"),
-        ('{"sub": "x", "aud": "x", "iss": 1}', "The claims have no iss, or not as a text"),
-        ('{"sub": "x", "aud": "x", "iss": "x"}', "the issuer is 'x', but it must be a plain URL"),
-        (" " * 1_000_001, "standard input is too long to be what it should be"),
+        ('{"sub": "x", "aud": "x", "iss": 1}', "The claims have no iss, or it is not a string"),
+        ('{"sub": "x", "aud": "x", "iss": "x"}', "the issuer is 'x', but it must be a URL"),
+        (" " * 1_000_001, "standard input is too large: it has more than 1,000,000 characters"),
     ],
 )
 def test_claims_that_are_none_are_said_to_be_none(claims, why):
@@ -464,7 +462,7 @@ def test_claims_that_are_none_are_said_to_be_none(claims, why):
 def test_a_token_is_not_taken_for_its_claims(around):
     token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln"
     error = refused_claims(around.format(token))
-    assert "has a token in it, not only its claims: whoever has it can use it while it is good; delete it" in error
+    assert "contains a token, not only its claims. Anyone who has the token can use it until it expires" in error
     assert token not in error
 
 
@@ -474,9 +472,7 @@ def test_a_claim_that_nobody_told_is_not_taken_to_be_absent(form):
     run = checked_with("\n".join(of_log()), document) if form == "log" else check(document, *TOKEN)
     assert run[:2] == (2, "")
     error = run[2].splitlines()[-1]
-    assert (
-        "cannot be said here, because of the claim actor, of which what is given of the token does not say" in error
-    )
+    assert "because of the claim actor: it is not known whether" in error
 
 
 def test_several_audiences_are_compared_each():
@@ -519,7 +515,7 @@ def test_two_accounts_of_one_provider_are_not_guessed_between():
     principal = {"Federated": [provider_arn(GITHUB, ACCOUNT), provider_arn(GITHUB, "2" * 12)]}
     document = trusting(Principal=principal)
 
-    assert "The policy names the identity provider in several accounts: give --account." in wrong(
+    assert "The policy names the identity provider in several accounts: use --account." in wrong(
         "check", "-", *TOKEN, stdin=document
     )
     assert check(document, *TOKEN, "--account", "2" * 12)[0] == 0
@@ -609,7 +605,7 @@ def test_what_cannot_be_judged_is_said_with_what_is_found():
 
     assert (status, stdout) == (2, "")
     assert "Is it meant to be StringEquals?" in stderr
-    assert stderr.endswith("cannot be said here, because of the condition operator 'stringEquals'.\n")
+    assert stderr.endswith("Cannot evaluate standard input, because of the condition operator 'stringEquals'.\n")
 
 
 def test_hostile_texts_stay_on_their_lines():
@@ -627,13 +623,16 @@ def test_hostile_texts_stay_on_their_lines():
     ("arguments", "why"),
     [
         ((), "the following arguments are required: POLICY; python3 -m py_aws_oidc trust check --help shows"),
-        (("-",), ": --claims, or --sub and --aud, is missing: the policy is checked with what the token says."),
-        (("-", "--sub", "x"), ": --aud is missing: the policy"),
-        (("-", "--aud", "x"), ": --sub is missing: the policy"),
-        (("-", "--claims", "x", *TOKEN), "What the token says is told twice: give --claims, or --sub and --aud."),
-        (("-", "--claims", "x", "--aud", "x"), "What the token says is told twice"),
-        (("-", "--claims", "-"), "POLICY and --claims are both -, but there is one standard input"),
-        (("-", *TOKEN, "--account", "1"), "--account is '1', but it must be an id of 12 digits"),
+        (
+            ("-",),
+            ": --claims, or --sub and --aud, is missing: the check compares the policy with the claims of a token.",
+        ),
+        (("-", "--sub", "x"), ": --aud is missing: the check"),
+        (("-", "--aud", "x"), ": --sub is missing: the check"),
+        (("-", "--claims", "x", *TOKEN), "The claims are set twice: use --claims, or --sub and --aud."),
+        (("-", "--claims", "x", "--aud", "x"), "The claims are set twice"),
+        (("-", "--claims", "-"), "POLICY and --claims are both -, but there is only one standard input"),
+        (("-", *TOKEN, "--account", "1"), "--account is '1', but it must be an ID of 12 digits"),
         (("-", *TOKEN, "--account", ACCOUNT, "--partition", "x"), "--partition is 'x'"),
         (("-", *TOKEN, "--issuer", "x"), "the issuer is 'x'"),
         (("no\nsuch", *TOKEN), r"'no\nsuch' cannot be read: No such file or directory."),
@@ -692,7 +691,7 @@ def test_help_has_an_example(arguments, text):
 
 @pytest.mark.parametrize("arguments", [(), ("read",)])
 def test_a_wrong_command_is_said_in_a_line(arguments):
-    assert "python3 -m py_aws_oidc trust --help shows how it is called." in wrong(*arguments)
+    assert "python3 -m py_aws_oidc trust --help shows the usage." in wrong(*arguments)
 
 
 def test_an_interrupt_ends_it_quietly():

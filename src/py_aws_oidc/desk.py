@@ -1,6 +1,6 @@
-"""Trust policies at the desk: `python3 -m py_aws_oidc trust write` and `trust check`.
+"""Command line for trust policies: `python3 -m py_aws_oidc trust write` and `trust check`.
 
-This is the command line, with its input and output; what it says is decided in `explain`. The action never loads it.
+This module has the input and output; `explain` decides what they say. A run of the action never imports it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _MOST_CHARACTERS = 1_000_000
 
 
 class WrongCallError(Exception):
-    """The command cannot be carried out as it was given; a sentence says what, why and what to do."""
+    """The arguments or files of the command are wrong; a sentence says what, why and what to do."""
 
 
 def main(arguments: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> int:
-    """Run `trust` with these arguments; the exit status is 2 for a wrong call or what cannot be read.
+    """Run `trust` with these arguments; the exit status is 2 for wrong arguments or an unreadable file.
 
-    Else it is 0, but 1 where `check` finds that the policy refuses the token.
+    Else it is 0, or 1 if `check` finds that the policy refuses the token.
     """
     try:
         status = _run(arguments, stdin, stdout, stderr)
@@ -62,10 +62,10 @@ def _run(arguments: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO
 
 
 class _Parser(ArgumentParser):
-    """argparse, which says what is wrong to whoever called it."""
+    """An argument parser that raises WrongCallError."""
 
     def error(self, message: str) -> NoReturn:
-        raise WrongCallError(f"{message}; {self.prog} --help shows how it is called.")
+        raise WrongCallError(f"{message}; {self.prog} --help shows the usage.")
 
 
 def _parser() -> ArgumentParser:
@@ -76,9 +76,11 @@ def _parser() -> ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="write|check", parser_class=_Parser)
     _add_write(
-        commands.add_parser("write", **_described("Write the trust policy that lets certain jobs in.", _WRITE))
+        commands.add_parser(
+            "write", **_described("Write a trust policy that allows the jobs that you name.", _WRITE)
+        )
     )
-    _add_check(commands.add_parser("check", **_described("Say whether a trust policy lets a token in.", _CHECK)))
+    _add_check(commands.add_parser("check", **_described("Check whether a trust policy allows a token.", _CHECK)))
     return parser
 
 
@@ -87,19 +89,19 @@ example:
   python3 -m py_aws_oidc trust write --repository octo-org/app --branch main --account 123456789012 > trust.json
   aws iam create-role --role-name deploy --assume-role-policy-document file://trust.json
 
-The policy goes to standard output, and what is to be said of it to standard error. Several of --branch, --tag,
---environment and --pull-request let in the jobs that fit one of them. The subject of a job with an environment says
-nothing of its branch. In branches, tags and environments * and ? are wildcards.
+The policy is written to standard output, findings to standard error. With several of --branch, --tag, --environment and
+--pull-request, the policy allows the jobs that match one of them. The subject of a job with an environment does not
+have its branch. In branches, tags and environments, * and ? are wildcards.
 
-The ids are those of the token's claims repository_owner_id and repository_id; `gh api repos/OWNER/NAME` shows them.
+The IDs are those of the token's claims repository_owner_id and repository_id; `gh api repos/OWNER/NAME` shows them.
 """
 _CHECK = """\
 examples:
   aws iam get-role --role-name deploy | python3 -m py_aws_oidc trust check - --claims claims.json
   python3 -m py_aws_oidc trust check trust.json --sub repo:octo-org/app:ref:refs/heads/main --aud sts.amazonaws.com
 
-The claims are a JSON object, or lines of the action's log, its error or its summary, as they are copied. The exit
-status is 0 if the token is let in, 1 if it is refused, and 2 if that cannot be said.
+The claims are a JSON object, or lines that you copied from the action's log, its error or its summary. The exit status
+is 0 if the token is allowed, 1 if it is refused, and 2 if the result is not known.
 """
 
 
@@ -115,24 +117,24 @@ def _described(description: str, epilog: str) -> dict[str, Any]:
 
 def _add_write(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("--repository", required=True, metavar="OWNER/NAME", help="the repository whose jobs are let in")
+    add("--repository", required=True, metavar="OWNER/NAME", help="the repository of the jobs")
     add("--branch", action="append", default=[], metavar="NAME", help="jobs on this branch")
     add("--tag", action="append", default=[], metavar="NAME", help="jobs on this tag")
     add("--environment", action="append", default=[], metavar="NAME", help="jobs with this environment")
     add("--pull-request", action="store_true", help="jobs that a pull request started")
-    add("--owner-id", metavar="ID", help="the owner's id; with --repository-id for subjects that have ids")
-    add("--repository-id", metavar="ID", help="the repository's id; alone, it becomes a condition of its own")
+    add("--owner-id", metavar="ID", help="the owner's ID; with --repository-id for subjects with IDs")
+    add("--repository-id", metavar="ID", help="the repository's ID; alone, it becomes a condition of its own")
     add(
         "--forms",
         choices=("names", "ids", "both"),
-        help="the forms of the subject (default: ids if both are given)",
+        help="the forms of the subject (default: ids if both IDs are set)",
     )
     add("--audience", metavar="TEXT", help="the audience of the tokens (default: sts.amazonaws.com)")
-    add("--issuer", default=GITHUB, metavar="URL", help="who signs the tokens (default: GitHub)")
+    add("--issuer", default=GITHUB, metavar="URL", help="the issuer of the tokens (default: GitHub)")
     add("--account", metavar="ID", help="the account of the role; for json only")
     add("--partition", default="aws", metavar="NAME", help="its partition (default: aws)")
     add("--format", choices=("json", "cloudformation", "terraform"), default="json", help="(default: json)")
-    add("--with-provider", action="store_true", help="the identity provider as well; not for json")
+    add("--with-provider", action="store_true", help="also write the identity provider; not for json")
     parser.set_defaults(run=_write)
 
 
@@ -141,13 +143,13 @@ def _add_check(parser: ArgumentParser) -> None:
     add(
         "policy",
         metavar="POLICY",
-        help="file with the policy, or what `aws iam get-role` prints; - is standard input",
+        help="file with the policy, or with the output of `aws iam get-role`; - is standard input",
     )
-    add("--claims", metavar="FILE", help="file with what the token says; - is standard input")
-    add("--sub", metavar="TEXT", help="the token's subject, in place of --claims")
-    add("--aud", metavar="TEXT", help="the token's audience, in place of --claims")
-    add("--issuer", metavar="URL", help="the token's issuer, if the claims do not say it (default: GitHub)")
-    add("--account", metavar="ID", help="the role's account (default: the one that the policy names)")
+    add("--claims", metavar="FILE", help="file with the claims of the token; - is standard input")
+    add("--sub", metavar="TEXT", help="the token's subject, instead of --claims")
+    add("--aud", metavar="TEXT", help="the token's audience, instead of --claims")
+    add("--issuer", metavar="URL", help="the token's issuer, if the claims do not have it (default: GitHub)")
+    add("--account", metavar="ID", help="the role's account (default: the account in the policy)")
     add("--partition", default="aws", metavar="NAME", help="its partition (default: aws)")
     add("--action", default=trust.EXCHANGE, metavar="NAME", help="(default: %(default)s)")
     add("--role-session-name", default="GitHubActions", metavar="NAME", help="(default: %(default)s)")
@@ -161,7 +163,7 @@ def _write(given: Namespace, _: TextIO, stdout: TextIO, stderr: TextIO) -> int:
     issuer, partition = _issuer(given.issuer), _partition(given.partition)
     usual = "sts.amazonaws.com.cn" if partition == "aws-cn" else "sts.amazonaws.com"
     forms = _forms(given, provider_of(issuer))
-    # The claim holds on to the repository where names do not; AWS looks at it in tokens of GitHub's own issuers.
+    # The claim stays the same if the repository is renamed; AWS has it for GitHub's own issuers only.
     by_id = given.repository_id and "names" in forms and is_github(provider_of(issuer))
     policy = statements.policy(
         statements.statement(
@@ -191,7 +193,7 @@ def _account(given: Namespace) -> str:
     if given.format == "json":
         if given.with_provider:
             raise WrongCallError(
-                "--with-provider is not for json: a trust policy cannot make an identity provider."
+                "--with-provider is not for json: a trust policy cannot create an identity provider."
             )
         if given.account is None:
             raise WrongCallError(
@@ -199,47 +201,51 @@ def _account(given: Namespace) -> str:
             )
         return _id(given.account, "--account", 12)
     if given.account is not None:
-        raise WrongCallError(f"--account is not for {given.format}: the account is the one it is applied to.")
+        raise WrongCallError(
+            f"--account is not for {given.format}: the template uses the account in which it is deployed."
+        )
     return "0" * 12
 
 
 def _id(text: str, option: str, digits: int | None = None) -> str:
     if not re.fullmatch(f"[0-9]{{{digits}}}" if digits else "[0-9]+", text):
-        form = f"an id of {digits} digits" if digits else "a number"
+        form = f"an ID of {digits} digits" if digits else "a number"
         raise WrongCallError(f"{option} is {text!r}, but it must be {form}.")
     return text
 
 
 def _partition(text: str) -> str:
     if not re.fullmatch(r"aws(-[a-z]+)*", text):
-        raise WrongCallError(f"--partition is {text!r}, which is none: write aws, aws-cn or aws-us-gov.")
+        raise WrongCallError(
+            f"--partition is {text!r}, but it must be a partition such as aws, aws-cn or aws-us-gov."
+        )
     return text
 
 
 def _issuer(text: str, name: str = "--issuer") -> str:
     if not re.fullmatch(r"https://[\w.-]+(:[0-9]+)?(/[\w.~-]+)*/?", text, re.ASCII):
-        raise WrongCallError(f"{name} is {text!r}, but it must be a plain URL like {GITHUB}.")
+        raise WrongCallError(f"{name} is {text!r}, but it must be a URL such as {GITHUB}.")
     return text.rstrip("/")
 
 
 def _forms(given: Namespace, provider: str) -> tuple[str, ...]:
-    """The forms of the subject that are asked for."""
+    """The forms of the subject that the policy must have."""
     for option in ("owner_id", "repository_id"):
         if (value := getattr(given, option)) is not None:
             _id(value, f"--{option.replace('_', '-')}")
     forms = given.forms or ("ids" if given.owner_id and given.repository_id else "names")
     if (given.owner_id or forms != "names") and not (given.owner_id and given.repository_id):
-        raise WrongCallError("A subject has both ids or none: give --owner-id together with --repository-id.")
+        raise WrongCallError("A subject has both IDs or none: use --owner-id together with --repository-id.")
     if forms == "names" and given.repository_id and not is_github(provider):
         raise WrongCallError(
-            f"--repository-id cannot be a condition for {provider}: AWS looks at this claim in tokens of GitHub's own "
-            "issuers only; leave it out."
+            f"--repository-id cannot be a condition for {provider}: AWS supports this claim for GitHub's own issuers "
+            "only. Remove this option."
         )
     return ("names", "ids") if forms == "both" else (forms,)
 
 
 def _contexts(given: Namespace) -> Iterable[str]:
-    """What the subject says behind the repository ("OpenID Connect reference", "Example subject claims")."""
+    """The parts of the subject after the repository ("OpenID Connect reference", "Example subject claims")."""
     contexts = [
         *(f"ref:refs/heads/{_ref(name, '--branch')}" for name in given.branch),
         *(f"ref:refs/tags/{_ref(name, '--tag')}" for name in given.tag),
@@ -248,15 +254,15 @@ def _contexts(given: Namespace) -> Iterable[str]:
     ]
     if not contexts:
         raise WrongCallError(
-            "No jobs are named, and every branch is more than a role should trust: give --branch, --tag, --environment "
-            "or --pull-request."
+            "No jobs are named. A role should not trust every branch: use --branch, --tag, --environment or "
+            "--pull-request."
         )
     return contexts
 
 
 def _ref(name: str, option: str) -> str:
     if name.startswith("refs/") or any(map(str.isspace, name)):
-        raise WrongCallError(f"{option} is {name!r}, but it must be a name alone, like main or v1.2.")
+        raise WrongCallError(f"{option} is {name!r}, but it must be a name only, such as main or v1.2.")
     return _name(name, option)
 
 
@@ -267,19 +273,23 @@ def _name(name: str, option: str) -> str:
 
 def _plain(text: str, option: str) -> str:
     if not text.isprintable() or text != text.strip() or not text:
-        raise WrongCallError(f"{option} is {text!r}, but it must be a text without blanks around it, on one line.")
+        raise WrongCallError(
+            f"{option} is {text!r}, but it must be one line of text without white space around it."
+        )
     return text
 
 
 def _subject(given: Namespace, context: str, form: str) -> str:
     if set(given.repository) & set("*?"):
         raise WrongCallError(
-            f"--repository is {given.repository!r}, but a wildcard there lets strangers in, who can register a name "
-            "that fits: name one repository, and write one statement for each."
+            f"--repository is {given.repository!r}, but with a wildcard, other people could register a name that "
+            "matches: name one repository, and write one statement for each."
         )
     match = re.fullmatch(r"([\w-]+)/([\w.-]+)", given.repository, re.ASCII)
     if not match:
-        raise WrongCallError(f"--repository is {given.repository!r}, but it must be OWNER/NAME, like octo-org/app.")
+        raise WrongCallError(
+            f"--repository is {given.repository!r}, but it must be OWNER/NAME, such as octo-org/app."
+        )
     subject = Subject(match[1], match[2], context)
     return str(subject if form == "names" else subject.by_ids(given.owner_id, given.repository_id))
 
@@ -289,19 +299,21 @@ def _subject(given: Namespace, context: str, form: str) -> str:
 
 @dataclass(frozen=True)
 class _Token:
-    """What is known of a token: its claims, and the names of all that it could have and would then be there."""
+    """A token: its claims, and the names of all claims of which it is known whether the token has them."""
 
     claims: Mapping[str, Any]
     known: frozenset[str] | None = None
 
     def knows(self, claim: str) -> bool:
-        """Whether the claim's absence here means that the token does not have it."""
+        """True if the token does not have the claim when it is not in `claims`."""
         return self.known is None or claim in self.known
 
 
 def _check(given: Namespace, stdin: TextIO, stdout: TextIO, stderr: TextIO) -> int:
     if given.policy == "-" == given.claims:
-        raise WrongCallError("POLICY and --claims are both -, but there is one standard input: put one in a file.")
+        raise WrongCallError(
+            "POLICY and --claims are both -, but there is only one standard input: use a file for one of them."
+        )
     try:
         policy = trust.read(_text(given.policy, stdin))
     except trust.InvalidPolicyError as error:
@@ -321,11 +333,9 @@ def _check(given: Namespace, stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
         )
         _require_known(token, provider, decision)
     except trust.UnsupportedPolicyError as error:
-        # A finding may well be what is the matter: an operator that IAM does not know either.
+        # A finding can be the reason: for example, an operator that IAM does not have either.
         _print(_told(findings(policy)), stderr)
-        raise WrongCallError(
-            f"Whether {_named(given.policy)} lets the token in cannot be said here, because of the {error}."
-        ) from None
+        raise WrongCallError(f"Cannot evaluate {_named(given.policy)}, because of the {error}.") from None
     _print(_reported(policy, principal, given.action, decision), stdout)
     _print(_told(findings(policy)), stdout)
     return 0 if decision.allowed else 1
@@ -336,13 +346,13 @@ def _text(name: str, stdin: TextIO) -> str:
         if name == "-":
             text = stdin.read(_MOST_CHARACTERS + 1)
         else:
-            with open(name, encoding="utf-8") as file:  # noqa: PTH123 - a Path takes away what the user wrote
+            with open(name, encoding="utf-8") as file:  # noqa: PTH123 - a Path would change the user's text
                 text = file.read(_MOST_CHARACTERS + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise WrongCallError(f"{_named(name)} cannot be read: {why}.") from None
     if len(text) > _MOST_CHARACTERS:
-        raise WrongCallError(f"{_named(name)} is too long to be what it should be: name another file.")
+        raise WrongCallError(f"{_named(name)} is too large: it has more than {_MOST_CHARACTERS:,} characters.")
     return text.removeprefix("\ufeff")
 
 
@@ -354,17 +364,17 @@ def _token(given: Namespace, stdin: TextIO) -> _Token:
     told = {"sub": given.sub, "aud": given.aud}
     missing = [f"--{claim}" for claim, value in told.items() if value is None]
     if given.claims is not None and len(missing) < len(told):
-        raise WrongCallError("What the token says is told twice: give --claims, or --sub and --aud.")
+        raise WrongCallError("The claims are set twice: use --claims, or --sub and --aud.")
     if given.claims is None and missing:
         what = missing[0] if len(missing) < len(told) else "--claims, or --sub and --aud,"
-        raise WrongCallError(f"{what} is missing: the policy is checked with what the token says.")
+        raise WrongCallError(f"{what} is missing: the check compares the policy with the claims of a token.")
     if given.claims is None:
         return _Token(told, frozenset(told))
     text, name = _text(given.claims, stdin), _named(given.claims)
     if re.search(r"eyJ[\w-]+\.[\w-]+\.", text):
         raise WrongCallError(
-            f"{name} has a token in it, not only its claims: whoever has it can use it while it is good; delete it, "
-            "and give the lines that the action's log shows."
+            f"{name} contains a token, not only its claims. Anyone who has the token can use it until it expires: "
+            "delete the file, and use the lines that the action's log shows."
         )
     if not text.lstrip().startswith("{"):
         return _of_lines(text, name)
@@ -386,7 +396,7 @@ _LINE = re.compile(
 
 
 def _of_lines(text: str, name: str) -> _Token:
-    """The claims in what the action shows of a token, and the names of those that it says something of."""
+    """Read the claims from lines of the action, and the names of all claims that the lines have."""
     said: dict[str, str] = {}
     for match in filter(None, map(_LINE.fullmatch, map(str.strip, text.split("\n")))):
         claim, value = match["name"].strip("-|: \t"), match["value"].strip()
@@ -394,16 +404,16 @@ def _of_lines(text: str, name: str) -> _Token:
             value = html.unescape(code[1])
         if was_changed(value):
             raise WrongCallError(
-                f"{name} does not have all of {claim}, which is long or has characters that the log spells out: give "
-                "the claims as a JSON object."
+                f"{name} does not have the exact value of {claim}, which the log has cut or written with escapes: "
+                "use a JSON object with the claims."
             )
         if said.setdefault(claim, value) != value:
             raise WrongCallError(
-                f"{name} says two things of {claim}: it has the lines of more than one step; keep one's."
+                f"{name} has two values of {claim}: it has the lines of more than one step. Keep only one."
             )
     if not said:
         raise WrongCallError(
-            f"{name} has no claims: give a JSON object, or the lines of the action's log under "
+            f"{name} has no claims: use a JSON object, or the lines of the action's log under "
             '"What the ID token says".'
         )
     return _Token({claim: value for claim, value in said.items() if value != ABSENT}, frozenset(said))
@@ -414,12 +424,14 @@ def _claim(token: _Token, name: str, default: str = "") -> str:
     if isinstance(value, list) and name == "aud":
         value = next(iter(value), "")
     if not isinstance(value, str) or not value:
-        raise WrongCallError(f"The claims have no {name}, or not as a text: they are not those of an ID token.")
+        raise WrongCallError(
+            f"The claims have no {name}, or it is not a string: they are not those of an ID token."
+        )
     return value
 
 
 def _principal(given: Namespace, policy: Mapping[str, Any], issuer: str) -> str:
-    """The identity provider's ARN: in the account given, or else as the policy has it."""
+    """ARN of the identity provider: in the account of --account, else the one in the policy."""
     if given.account is not None:
         return provider_arn(issuer, _id(given.account, "--account", 12), _partition(given.partition))
     named = {
@@ -430,19 +442,18 @@ def _principal(given: Namespace, policy: Mapping[str, Any], issuer: str) -> str:
         if provider_of(arn) == provider_of(issuer)
     }
     if len(named) > 1:
-        raise WrongCallError("The policy names the identity provider in several accounts: give --account.")
+        raise WrongCallError("The policy names the identity provider in several accounts: use --account.")
     return next(iter(named), provider_arn(issuer, "ACCOUNT", _partition(given.partition)))
 
 
 def _require_known(token: _Token, provider: str, decision: trust.Decision) -> None:
-    """Raise UnsupportedPolicyError where the policy asks for a claim that the token may have all the same."""
+    """Raise UnsupportedPolicyError if the policy needs a claim that the token may or may not have."""
     for verdict in decision.verdicts:
         for test in verdict.tests:
             of, _, claim = test.key.lower().rpartition(":")
             if of == provider.lower() and claim in trust.GITHUB_CLAIM_KEYS and not token.knows(claim):
                 raise trust.UnsupportedPolicyError(
-                    f"claim {claim}, of which what is given of the token does not say whether it is there; give all "
-                    "claims, as a JSON object"
+                    f"claim {claim}: it is not known whether the token has it. Use a JSON object with all claims"
                 )
 
 
@@ -454,7 +465,7 @@ def _reported(policy: Mapping[str, Any], principal: str, action: str, decision: 
         yield f"refused by the Deny in {by}" if decision.effect else "refused: no statement allows it"
     for verdict, (where, statement) in zip(decision.verdicts, trust.statements(policy), strict=True):
         yield ""
-        yield f"{where} ({verdict.effect}) {'fits' if verdict.matches else 'does not fit'}"
+        yield f"{where} ({verdict.effect}) {'matches' if verdict.matches else 'does not match'}"
         yield from _compared(verdict.principal_fits, *_element(statement, "Principal"), principal)
         yield from _compared(verdict.action_fits, *_element(statement, "Action"), action)
         for test in verdict.tests:

@@ -52,6 +52,7 @@ def test_a_wrong_call_is_told_the_right_one(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["sandbox", "story"])
 
     with pytest.raises(
-        SystemExit, match=r"usage: python -m sandbox demo \| reliability \| troubleshooting \| soak \| fuzz"
+        SystemExit,
+        match=r"usage: python -m sandbox demo \| reliability \| troubleshooting \| texts \| soak \| fuzz",
     ):
         runpy.run_module("sandbox", run_name="__main__")
