@@ -102,7 +102,7 @@ def test_a_secret_may_go_nowhere_else(url):
 @pytest.mark.parametrize(
     "said", ["[SSL: CERTIFICATE_VERIFY_FAILED]", "[X509] PEM lib", "Tunnel connection failed: 407 Who are you?"]
 )
-def test_what_does_not_mend_itself_is_hopeless(said):
+def test_an_error_that_a_retry_cannot_fix_is_hopeless(said):
     assert is_hopeless(OSError(said))
     assert is_hopeless(ValueError())
 
@@ -110,7 +110,7 @@ def test_what_does_not_mend_itself_is_hopeless(said):
 @pytest.mark.parametrize(
     "said", ["Connection reset by peer", "Tunnel connection failed: 502 Bad Gateway", "timed out"]
 )
-def test_what_may_mend_itself_is_not(said):
+def test_an_error_that_can_pass_is_not_hopeless(said):
     assert not is_hopeless(OSError(said))
 
 

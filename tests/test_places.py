@@ -108,14 +108,14 @@ def test_without_a_home_there_is_no_place(home):
 
 
 @pytest.mark.parametrize("runner", ["ACT", "GITEA_ACTIONS", "FORGEJO_ACTIONS"])
-def test_on_a_runner_without_a_shared_home_there_is_a_remark(runner):
+def test_on_a_runner_without_a_shared_home_there_is_a_warning(runner):
     (remark,) = locate({"HOME": "/root", runner: "true"}).remarks
 
     assert "share no home" in remark
     assert remark.endswith("use output-env-credentials: true.")
 
 
-def test_a_runner_that_does_not_tell_its_folders_is_remarked():
+def test_a_runner_that_does_not_tell_its_folders_causes_a_warning():
     found = locate(environ(RUNNER_WORKSPACE=""))
 
     assert not found.announced

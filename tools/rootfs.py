@@ -141,7 +141,7 @@ HIDDEN = {
     "encodings.utf_8_sig": _CHARSET,
     "runpy": "python -m",
     "site": "the interpreter's start",
-    "traceback": "the interpreter, for an error that nobody caught",
+    "traceback": "the interpreter, for an error that was not caught",
     "xml.etree.ElementPath": "the module in C of xml.etree",
 }
 

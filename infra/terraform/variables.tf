@@ -47,7 +47,7 @@ variable "owner" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]+$", var.owner))
-    error_message = "The owner must be one name without wildcards; anybody may register an owner that a wildcard fits."
+    error_message = "The owner must be one name without wildcards; anyone can register an owner that matches a wildcard."
   }
 }
 

@@ -95,7 +95,7 @@ def tell(session: sts.Session, exports: export.Exports, inputs: Inputs, log: Log
 
 
 def too_long(seconds: int) -> Failure:
-    """What to say when the workflow's own limit is reached."""
+    """Make the error for a run that reached the limit of action-timeout-s."""
     return Failure(
         f"The step gave up after {seconds} seconds.",
         why="the input action-timeout-s is the limit for all that it does.",

@@ -54,7 +54,7 @@ class Ending:
 
     def _now(self, failure: Failure) -> None:
         self.begun = True
-        # Nobody may read the log, and the words would wait for that.
+        # If no process reads the log, a write would wait forever.
         self.silently()
         signal.setitimer(signal.ITIMER_REAL, _LAST_WORDS_SECONDS)
         with suppress(Exception):

@@ -167,7 +167,7 @@ def is_too_large(error: Exception) -> bool:
 
 
 def is_hopeless(error: Exception) -> bool:
-    """Whether a call that ended so will end so again: a certificate or a proxy's refusal does not mend itself."""
+    """True if a retry cannot fix this error: a certificate or a proxy's refusal stays the same."""
     return isinstance(error, ValueError) or any(sign in str(error) for sign in _HOPELESS)
 
 

@@ -1,4 +1,4 @@
-"""Which identity a run starts from; pure."""
+"""Choice of the source of identity; pure."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def shown(text: str, most: int = MOST_OF_VALUE) -> str:
 
 
 def was_changed(text: str) -> bool:
-    """Whether `shown` may have made this of another text: cut it, or spelt a character out."""
+    """True if `shown` may have cut the text or written a character as an escape."""
     return (_CUT.search(text) or _SPELT_OUT.search(text)) is not None
 
 

@@ -70,7 +70,7 @@ class IdTokens:
 
 @dataclass(frozen=True)
 class TokenFile:
-    """A file in which somebody else keeps a web identity token fresh; its claims are not looked at."""
+    """A file in which another program renews a web identity token; its claims are not read."""
 
     path: Path
     workspace: str
@@ -289,7 +289,7 @@ class SignIn:
         return self._masked(session)
 
     def _masked(self, session: sts.Session) -> sts.Session:
-        """The session, once nobody can see whose it is if that is not to be seen."""
+        """The session, after its account is masked if that is required."""
         if self.inputs.mask_aws_account_id:
             self.log.mask(Secret(session.account))
             self.log.mask(Secret(session.arn))

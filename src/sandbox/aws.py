@@ -454,7 +454,7 @@ def _trusts(
 
 
 def _iam_key(access_key_id: str) -> AccessKey | None:
-    """A key that IAM's CreateAccessKey made and nobody deactivated."""
+    """A key that IAM's CreateAccessKey made and that is active."""
     for account, partitions in list(iam_backends.items()):
         for iam in list(partitions.values()):
             user = iam.get_user_from_access_key_id(access_key_id)

@@ -48,7 +48,7 @@ def main(out: TextIO) -> int:
     tell = Teller(out)
     with World() as world:
         engine = _engine(tell)
-        tell.chapter("In AWS, somebody with the right to do so makes three things, once")
+        tell.chapter("In AWS, an administrator creates three resources, once")
         provider = world.register_provider()
         job = Job()
         role = world.create_role("deploy", trust=github_trust(provider, job.sub))

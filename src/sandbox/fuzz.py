@@ -53,7 +53,7 @@ CRASHED = 70
 RETRY_SECONDS = 130  # by the clock that only sleeping moves
 COMMANDS = {"add-mask", "group", "endgroup", "error", "warning", "notice"}
 PLANTED = "planted by the fuzz"
-NOBODY = "http://127.0.0.1:9"
+UNUSED = "http://127.0.0.1:9"
 
 # Texts for any place: empty, wrong, long, many, or what a parser, a log, a page or a shell takes for something else.
 TEXTS = (
@@ -70,7 +70,7 @@ TEXTS = (
     ),
     *("us-gov-west-1", "eu-west-1", "aws-global", '{"Version": "2012-10-17", "Statement": []}', '{"a": "b"}'),
     *("123456789012", "111111111111,222222222222", "sts.amazonaws.com", "pull_request", "refs/pull/1/merge"),
-    *(NOBODY, "http://[::1]:9", "http://[", "https://127.0.0.1:9", "https://x.test", "//x", "file:///etc/passwd"),
+    *(UNUSED, "http://[::1]:9", "http://[", "https://127.0.0.1:9", "https://x.test", "//x", "file:///etc/passwd"),
     *(
         "/nonexistent/x",
         "/dev/null",
@@ -106,7 +106,7 @@ NUMBERS: tuple[object, ...] = (
 HEADERS: tuple[dict[str, str], ...] = (
     *({}, {}, {}, {"Retry-After": "7"}, {"Retry-After": "9" * 30}, {"Retry-After": "-1"}, {"Retry-After": "soon"}),
     *({"Content-Encoding": "gzip"}, {"Content-Encoding": "x"}, {"Content-Type": "text/xml; charset=utf-7"}),
-    *({"Content-Type": "\xff"}, {"Location": NOBODY}, {"Set-Cookie": "a=b"}, {"X": "x" * 50_000}),
+    *({"Content-Type": "\xff"}, {"Location": UNUSED}, {"Set-Cookie": "a=b"}, {"X": "x" * 50_000}),
     *({"Transfer-Encoding": "chunked"}, {"Content-Length": "5"}, {"Content-Length": "soon"}),
 )
 STATUSES = (200, 200, 200, 201, 204, 206, 301, 302, 307, 400, 401, 403, 404, 407, 418, 429, 500, 502, 503, 504, 599)
@@ -266,7 +266,7 @@ def claims(chance: Chance) -> dict[str, Any]:
 
 
 def forged(chance: Chance) -> str:
-    """What looks like an ID token, and is signed by nobody."""
+    """A text in the form of an ID token, without a valid signature."""
     payloads = (b"[]", b"null", b"{", b'{"exp": "soon"}', b"[" * 20_000, b'{"exp": 1e999}', chance.garbage())
     parts = (b'{"alg": "RS256"}', chance.choice(payloads), chance.garbage())
     token = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)

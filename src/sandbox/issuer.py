@@ -55,7 +55,7 @@ class IdTokenRequest:
 
 
 def new_key() -> rsa.RSAPrivateKey:
-    """A key nobody has published yet."""
+    """A key that is not published yet."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

@@ -62,7 +62,7 @@ def _of_run(run: Shown, secrets: Mapping[str, str], masked: AbstractSet[str]) ->
         if run.failed or name == "GITHUB_STEP_SUMMARY":
             for what in _told(secrets, text):
                 yield name, f"tells {what}"
-        elif name != "GITHUB_STATE":  # which nobody is shown
+        elif name != "GITHUB_STATE":  # which is never shown
             for what in _told({s: what for s, what in secrets.items() if s not in masked | given.keys()}, text):
                 yield name, f"hands on {what} that was not masked"
 

@@ -40,7 +40,7 @@ class Proxy:
     """A proxy that knows some names and nothing else: what is not in `names`, it cannot reach (502).
 
     `names` stands in for DNS, by host:port, and says at which URL on loopback the service is that is meant. With
-    a `login`, `user:password`, the proxy lets nobody else through (407). `asked` is the record.
+    a `login`, `user:password`, the proxy refuses all others (407). `asked` is the record.
     """
 
     def __init__(self, names: Mapping[str, str] | None = None, *, login: str = "") -> None:
@@ -109,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def handle(self) -> None:
-        # Nobody is there to be told that a client has gone, or never said what it wants.
+        # A client that is gone, or that sent no request, gets no answer.
         with suppress(OSError):
             self.raw_requestline = self.rfile.readline(_LONGEST_LINE)
             if self.parse_request():
@@ -199,6 +199,6 @@ def _pump(read: Callable[[int], bytes], to: socket.socket, source: socket.socket
 
 
 def _end(connection: socket.socket) -> None:
-    """Wake whoever waits for this connection; its owner closes it."""
+    """Wake the threads that wait for this connection; its owner closes it."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)

@@ -43,7 +43,7 @@ class Place(Enum):
 
 
 class _GoneBy(Event):
-    """What a held answer waits for: so many seconds go by on the watch, at once."""
+    """An event for a held answer: the seconds go by on the watch at once."""
 
     def __init__(self, watch: Watch, seconds: float) -> None:
         super().__init__()
@@ -58,9 +58,9 @@ class _GoneBy(Event):
 
 @dataclass(frozen=True)
 class Trouble:
-    """A kind of fault, and what kind of error it must be; without a fault, nobody listens at the port.
+    """A kind of fault, and the kind of error that it must be; without a fault, no server listens at the port.
 
-    `seconds` go by on the clock before the fault happens: a time limit of ours, which nobody waits for in truth.
+    `seconds` go by on the clock before the fault happens: a time limit of the action, without a real wait.
     """
 
     about: str
@@ -175,7 +175,7 @@ class Outcome:
 
     @property
     def green(self) -> bool:
-        """Whether the step succeeded."""
+        """True if the step succeeded."""
         return self.run.status == 0
 
     def __str__(self) -> str:
@@ -194,7 +194,7 @@ class Door:
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
-        # A port that is bound, and not listened at, is nobody else's and refuses connections.
+        # A port that is bound without listening cannot be used by another process, and refuses connections.
         self._running.enter_context(self._socket)
         self._socket.bind(("127.0.0.1", 0))
         return self

@@ -1,6 +1,6 @@
 """What must not be seen, and what was: noted where it comes about, for a check that compares the two.
 
-Whoever makes a secret calls `made`, whoever runs the program calls `ran`, and the check calls `take`.
+The maker of a secret calls `made`, the runner of the program calls `ran`, and the check calls `take`.
 """
 
 from __future__ import annotations

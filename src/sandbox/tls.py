@@ -1,4 +1,4 @@
-"""A certificate authority that nobody trusts unless told to, and a world that answers by https."""
+"""A certificate authority that is trusted only where it is configured, and a world that answers by https."""
 
 from __future__ import annotations
 

@@ -277,7 +277,7 @@ def hostile_workspace(run: JobRun) -> None:
     (run.layout.workspace / "netrc").write_text("machine 127.0.0.1 login evil password evil\n")
 
 
-def test_hostile_surroundings_do_no_harm(place):
+def test_a_hostile_environment_does_no_harm(place):
     with place.job(env=HOSTILE) as run:
         hostile_workspace(run)
         step = place.step(run)

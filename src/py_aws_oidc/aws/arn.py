@@ -82,7 +82,7 @@ def account_of(arn: str) -> str:
 
 
 def is_of_other_service(role: str) -> bool:
-    """Whether this is the ARN of a role in a form that is not even a misspelt one of AWS."""
+    """True if this is the ARN of a role in a form that is not a misspelled one of AWS."""
     if not role.startswith("arn:") or ":role/" not in role:
         return False
     partition = role.split(":")[1]

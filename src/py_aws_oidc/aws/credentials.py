@@ -20,7 +20,7 @@ from py_aws_oidc.secret import Secret
 
 @dataclass(frozen=True)
 class Credentials:
-    """A key and, if it is temporary, its session token; `expiration` is in UTC, None where nobody says it."""
+    """A key and, if it is temporary, its session token; `expiration` is in UTC, None if it is not known."""
 
     access_key_id: Secret
     secret_access_key: Secret

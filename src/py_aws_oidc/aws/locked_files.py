@@ -71,7 +71,7 @@ class File:
         return self.path.name == other.path.name and _identity(self.folder) == _identity(other.folder)
 
     def stage(self, owner: Owner | None, leftovers: ExitStack) -> str:
-        """Write the text beside the file, for nobody but the owner; the name by which it can take the file's place."""
+        """Write the text beside the file, readable by its owner only, and return the name of that file."""
         data = self.text.encode(errors="surrogateescape")
         return self._stage(data, _PRIVATE, owner or self.owner, leftovers)
 
@@ -115,7 +115,7 @@ def locked(folders: Iterable[Path], opener: Opener, ours: list[Path]) -> Iterato
             # one who waits for it.
             for _, descriptor in sorted({_identity(d): d for d in opened.values()}.items()):
                 _lock(descriptor)
-            # Whoever had the lock before may have taken the folder away.
+            # The process that had the lock before may have removed the folder.
             if not all(_is_there(folder, descriptor) for folder, descriptor in opened.items()):
                 continue
             # Files are staged under the lock only, so what is staged now is of a step that was killed.
@@ -161,7 +161,7 @@ def open_folder(folder: Path, held: ExitStack) -> int:
 
 
 def open_or_make_folder(owner: Owner | None, made: list[Path], folder: Path, held: ExitStack) -> int:
-    """Open a folder; if it is not there, make it and what is missing above it, for nobody but the owner."""
+    """Open a folder; if it does not exist, create it and its parents for the owner only."""
     with suppress(FileNotFoundError):
         return open_folder(folder, held)
     try:

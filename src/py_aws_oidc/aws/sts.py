@@ -75,7 +75,7 @@ class Endpoint:
     def read(
         cls, environ: Mapping[str, str], region: str, url: str | None, network: Network, *, is_aws: bool = True
     ) -> Endpoint:
-        """Heed the only two AWS_ variables that choose among the region's own endpoints.
+        """Use the only two AWS_ variables that choose among the region's own endpoints.
 
         AWS SDKs and Tools Reference Guide, "Dual-stack and FIPS endpoints": `true` in any case switches on.
         """
@@ -244,7 +244,7 @@ def _client(endpoint: Endpoint, credentials: Credentials | None) -> STSClient:
 
     keys = credentials.parameters() if credentials else {}
     session = botocore.session.Session()
-    # The files of whoever owns this machine are no part of this call.
+    # The files of the user of this machine are not used for this call.
     session.set_config_variable("config_file", os.devnull)
     session.set_config_variable("credentials_file", os.devnull)
     # A token must not go where a variable sends it that any earlier step can set.

@@ -1,4 +1,4 @@
-"""What the token says, for a person to compare with a trust policy; pure.
+"""The claims of the token, for a person to compare with a trust policy; pure.
 
 The claims are those of GitHub's "OpenID Connect reference" that AWS can look at, or that explain those.
 """
@@ -36,7 +36,7 @@ _SUBJECT = re.compile(
 
 
 def said(claims: Mapping[str, Any]) -> dict[str, str]:
-    """What the token says under each name that matters."""
+    """The value of each claim that matters."""
     return {name: str(claims.get(name, ABSENT)) for name in SHOWN}
 
 
@@ -50,7 +50,7 @@ def lines(claims: Mapping[str, Any], now: datetime) -> list[str]:
 
 @dataclass(frozen=True)
 class Subject:
-    """A `sub` as GitHub writes it unless somebody customised it.
+    """A `sub` as GitHub writes it unless it is customised.
 
     `context` is `environment:NAME`, `pull_request` or `ref:REF`. The ids are there in the immutable form, which
     repositories have that were created, renamed or transferred after 15 July 2026.

@@ -1,4 +1,4 @@
-"""Markdown of texts that anybody may have written, such as the name of a branch; pure.
+"""Markdown of texts that any user can have written, such as the name of a branch; pure.
 
 What GitHub's "Flavored Markdown Spec" makes of a text must never be markup that stands in a value.
 """

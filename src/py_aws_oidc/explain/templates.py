@@ -1,7 +1,7 @@
 """The texts of a cause with the values of a run in them; pure.
 
 A text has placeholders as `string.Template` has them, and its commands and other code between backticks. A placeholder
-there is filled with one word for the shell, whatever the value is: people are told to run these commands, and anybody
+there is filled with one word for the shell, whatever the value is: users run these commands, and anyone
 who can name a branch must not be able to add to them.
 """
 
@@ -35,7 +35,7 @@ def fill(
 def argument(name: str, value: str) -> str:
     """The value as one word of a shell's command, which is safe to copy.
 
-    A value with characters that nobody can see is not for copying, and a long one is not to be checked by eye: then its
+    A value with invisible characters is not for copying, and a long one is not to be checked by eye: then its
     name is there in capitals.
     """
     if len(value) > _MOST_OF_ARGUMENT or visible(value) != value:

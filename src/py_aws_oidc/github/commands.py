@@ -28,7 +28,7 @@ def escape_property(text: str) -> str:
 
 
 def harmless(line: str) -> str:
-    """The line so that the runner finds no command in it, whoever wrote it."""
+    """The line, changed so that the runner finds no command in it."""
     # `##[name]` counts anywhere in a line, `::name::` at its start, behind any white space.
     return re.sub(r"^(\s*):(?=:)", r"\1: ", line.replace("##[", "# #["))
 
@@ -45,7 +45,7 @@ class Log:
     It goes to standard output only: the runner does not keep the order between the two streams, and a mask
     must come before what it masks.
 
-    Every text is made visible and cut, whoever wrote it. A text that is given as a str is one line; an annotation of
+    Every text is made visible and cut, whatever its source. A text that is given as a str is one line; an annotation of
     several lines is given line by line. With `hides_accounts`, each account id is masked before it is printed.
     """
 
@@ -101,7 +101,7 @@ class Log:
         self._write(f"::{command} title={escape_property(self._ready(shown(title)))}::{escape_data(data)}")
 
     def _ready(self, text: str) -> str:
-        """The text, once the account ids in it are masked, if nobody is to see them."""
+        """The text, after the account IDs in it are masked, if they must be hidden."""
         for account in accounts(text) if self.hides_accounts else ():
             if account not in self._hidden:
                 self.mask(account)

@@ -96,7 +96,7 @@ def append_summary(environ: Mapping[str, str], markdown: str) -> None:
 def owner(environ: Mapping[str, str]) -> tuple[int, int] | None:
     """Whose files later steps can read: the runner's user and group, as the owner of its own file.
 
-    None when that is us, or when nobody but us may own what we make.
+    None if that is our user, or if we cannot change the owner.
     """
     try:
         found = os.stat(environ.get("GITHUB_ENV", ""))  # noqa: PTH116 - a blank path must not be the folder

@@ -151,7 +151,7 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
         raise Failure(
             "The ID token is for another audience than the one asked for, so it was not used.",
             why=f"{audience!r} was asked for, but the token's aud is {claims.get('aud')!r}.",
-            fix="if the runner is not GitHub's own, check that it heeds the parameter `audience`.",
+            fix="if the runner is not GitHub's own, check that it uses the parameter `audience`.",
         )
     expiry = claims.get("exp")
     if not isinstance(expiry, int | float) or not -_LATEST < expiry < _LATEST:
@@ -170,7 +170,7 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
 
 
 def claims_of(token: Secret) -> Mapping[str, Any]:
-    """What somebody else's token says, for a message only; nothing if it cannot be read."""
+    """Claims of a token from another source, for a message only; empty if it cannot be read."""
     import jwt
 
     try:

@@ -38,7 +38,7 @@ class IdTokenRequest(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What is the same for every step of a job."""
+    """The values that are the same for every step of a job."""
 
     job: Job
     layout: Layout
@@ -53,7 +53,7 @@ class Surroundings:
 
     @property
     def act_like(self) -> bool:
-        """Whether the runner is of act's kind."""
+        """True if the runner is like act."""
         return self.mode is Mode.ACT_LIKE
 
     def runner_context(self) -> dict[str, str]:
@@ -86,7 +86,7 @@ class Surroundings:
         }
 
     def step_variables(self, step: str, files: StepFiles, view: View) -> dict[str, str]:
-        """GITHUB_ and RUNNER_ variables: they overwrite what anybody else put there."""
+        """GITHUB_ and RUNNER_ variables: they overwrite all other values."""
         github = self.github_context(step)
         github["event_path"] = view.inside(self.event_file)
         github |= {context: view.inside(path) for context, path in files.paths.items()}
@@ -104,7 +104,7 @@ class Surroundings:
         }
 
     def runtime_variables(self) -> dict[str, str]:
-        """What only actions get: the runtime's address and token."""
+        """Variables that only actions get: the runtime's address and token."""
         if self.act_like:
             return {}
         token = "runtime-token" if self.id_token is None else self.id_token.token
