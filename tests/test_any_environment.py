@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 
 from py_aws_oidc.__main__ import main
 from py_aws_oidc.clock import Clock
+from py_aws_oidc.env_policy import TABLE
 from py_aws_oidc.export import PROFILE_BEFORE, VARIABLES, VARIABLES_BEFORE
 from py_aws_oidc.inputs import Inputs, variable
 from py_aws_oidc.network import is_loopback
-from py_aws_oidc.surroundings import TABLE
 
 pytestmark = pytest.mark.slow
 

@@ -102,7 +102,7 @@ def test_the_actions_own_run_does_not_load_the_desk():
     run = subprocess.run([sys.executable, "-c", loaded], capture_output=True, env={}, check=True, text=True)
 
     assert "py_aws_oidc.action" in run.stdout.splitlines()
-    assert {"argparse", "py_aws_oidc.desk"}.isdisjoint(run.stdout.splitlines())
+    assert {"argparse", "py_aws_oidc.trust_cli"}.isdisjoint(run.stdout.splitlines())
 
 
 @pytest.mark.parametrize("stage", ["main", "post"])

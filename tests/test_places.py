@@ -41,7 +41,7 @@ def test_elsewhere_the_files_are_in_the_home_and_nothing_is_announced():
     assert locate(here) == Places(Path("/home/me/.aws/credentials"), Path("/home/me/.aws/config"), {})
 
 
-def test_a_variable_that_an_earlier_step_has_announced_is_heeded_and_not_announced_again():
+def test_a_variable_that_an_earlier_step_has_announced_is_honored_and_not_announced_again():
     found = locate(environ(AWS_CONFIG_FILE="/github/home/.aws/config"))
 
     assert found.config == Path("/github/home/.aws/config")
@@ -109,17 +109,17 @@ def test_without_a_home_there_is_no_place(home):
 
 @pytest.mark.parametrize("runner", ["ACT", "GITEA_ACTIONS", "FORGEJO_ACTIONS"])
 def test_on_a_runner_without_a_shared_home_there_is_a_warning(runner):
-    (remark,) = locate({"HOME": "/root", runner: "true"}).remarks
+    (warning,) = locate({"HOME": "/root", runner: "true"}).warnings
 
-    assert "share no home" in remark
-    assert remark.endswith("use output-env-credentials: true.")
+    assert "share no home" in warning
+    assert warning.endswith("use output-env-credentials: true.")
 
 
 def test_a_runner_that_does_not_tell_its_folders_causes_a_warning():
     found = locate(environ(RUNNER_WORKSPACE=""))
 
     assert not found.announced
-    assert "steps outside of containers will not see the profile" in found.remarks[0]
+    assert "steps outside of containers will not see the profile" in found.warnings[0]
 
 
 def test_a_link_into_the_workspace_is_the_workspace(tmp_path):

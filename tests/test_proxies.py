@@ -197,7 +197,7 @@ def test_without_a_proxy_the_names_are_the_steps_own_to_resolve(step):
 
 
 @pytest.mark.parametrize("way", WAYS[1:])
-def test_the_standard_variables_are_heeded_whatever_translate_env_variables_says(step, way):
+def test_the_standard_variables_are_honored_whatever_translate_env_variables_says(step, way):
     with step.proxy() as proxy:
         assert step({way: proxy.url, "INPUT_TRANSLATE-ENV-VARIABLES": "false"}).succeeded
     assert asked(proxy) == BOTH_THROUGH_THE_PROXY
@@ -226,7 +226,7 @@ def test_of_two_lists_the_one_that_goes_first_counts(step, first, second):
     assert asked(proxy) == BOTH_THROUGH_THE_PROXY[1:]
 
 
-def test_the_list_is_heeded_whatever_translate_env_variables_says(step):
+def test_the_list_is_honored_whatever_translate_env_variables_says(step):
     with step.proxy() as proxy:
         around = {"NO_PROXY": STS, "INPUT_TRANSLATE-ENV-VARIABLES": "false"}
         assert step.sts_only({"HTTPS_PROXY": proxy.url} | around).succeeded
@@ -332,7 +332,7 @@ def test_a_proxy_that_does_not_reach_the_host_is_told(step, endpoints):
 @pytest.mark.parametrize(
     "junk", [":::", "http://", "ftp://x", f"http://me:{PASSWORD}@[", f"http://me:{PASSWORD}@x:y"]
 )
-def test_a_proxy_that_is_none_is_told_or_not_heeded(step, way, junk):
+def test_a_proxy_that_is_none_is_told_or_not_honored(step, way, junk):
     run = step({way: junk}, own_names=True)
     if not run.succeeded:
         of_no_use(run)

@@ -51,9 +51,9 @@ def main(
         # Whatever LANG says, and whatever bytes a variable holds, a message must come through.
         stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     if stage == "trust":
-        from py_aws_oidc import desk
+        from py_aws_oidc import trust_cli
 
-        return desk.main(arguments[1:], sys.stdin, stdout, sys.stderr)
+        return trust_cli.main(arguments[1:], sys.stdin, stdout, sys.stderr)
     if stage == "--version":
         stdout.write(f"py-aws-oidc {__version__}\n")
         return 0

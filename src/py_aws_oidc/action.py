@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from py_aws_oidc import export, surroundings
+from py_aws_oidc import env_policy, export
 from py_aws_oidc.aws import sts
 from py_aws_oidc.clock import Clock
 from py_aws_oidc.failure import Failure
@@ -40,8 +40,8 @@ def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, clock: Clock) -> 
     for secret in inputs.secrets():
         log.mask(secret)
     network = Network.read(environ, proxy=inputs.http_proxy, no_proxy=inputs.no_proxy)
-    for remark in surroundings.remarks(environ, network, inputs.sts_endpoint):
-        log.warning(remark.text, title=remark.title)
+    for warning in env_policy.warnings(environ, network, inputs.sts_endpoint):
+        log.warning(warning.text, title=warning.title)
     chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
     endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network, is_aws=inputs.is_for_aws)
     retry = Retry(1 if inputs.disable_retry else inputs.retry_max_attempts, clock, log.info, clock.monotonic())
@@ -78,8 +78,8 @@ def tell(session: sts.Session, exports: export.Exports, inputs: Inputs, log: Log
 
     That comes before the exports: nothing that fails may come after them.
     """
-    for remark in exports.remarks:
-        log.warning(remark, title="Profile")
+    for warning in exports.warnings:
+        log.warning(warning, title="Profile")
     expiration = session.credentials.expiration
     until = f", until {expiration:%Y-%m-%d %H:%M:%S} UTC" if expiration else ""
     where = "AWS" if inputs.is_for_aws else inputs.sts_endpoint

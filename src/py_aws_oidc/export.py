@@ -63,9 +63,9 @@ class Exports:
     kept_secrets: tuple[Secret, ...] = ()
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[str, ...]:
         """Warnings about the place of the profile."""
-        return self.profile.places.remarks if self.profile else ()
+        return self.profile.places.warnings if self.profile else ()
 
 
 def exports(session: Session, inputs: Inputs, before: Mapping[str, str]) -> Exports:

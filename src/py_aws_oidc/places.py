@@ -56,7 +56,7 @@ def locate(environ: Mapping[str, str]) -> Places:
 
     credentials = place("AWS_SHARED_CREDENTIALS_FILE", "credentials")
     config = place("AWS_CONFIG_FILE", "config")
-    return Places(credentials, config, announced, _remarks(environ, host_home))
+    return Places(credentials, config, announced, _warnings(environ, host_home))
 
 
 def check(path: str, environ: Mapping[str, str]) -> None:
@@ -135,7 +135,7 @@ def _plain(path: str) -> Path:
     return Path("/" + os.path.normpath(path).lstrip("/"))
 
 
-def _remarks(environ: Mapping[str, str], host_home: Path | None) -> tuple[str, ...]:
+def _warnings(environ: Mapping[str, str], host_home: Path | None) -> tuple[str, ...]:
     if any(environ.get(runner) == "true" for runner in _ACT):
         why = (
             "The containers of this runner share no home with other steps, so later steps will not see the profile"

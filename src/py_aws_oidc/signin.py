@@ -168,8 +168,8 @@ class SignIn:
         """What to call for a session, once all that does not change from call to call is there."""
         if plan.source is Source.ID_TOKEN:
             request = idtoken.IdTokenRequest.read(self.environ, Context.read(self.environ))
-            if remark := idtoken.remark(request, self.environ):
-                self.log.warning(remark, title="Unknown host")
+            if warning := idtoken.warning(request, self.environ):
+                self.log.warning(warning, title="Unknown host")
             service, network = sts.Service(self.endpoint), self.endpoint.network
             tokens = IdTokens(request, self.inputs.audience, network, self.retry, self.log, service.make_ahead)
             return lambda: self._exchange(self._role(), tokens, service)

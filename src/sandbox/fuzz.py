@@ -32,10 +32,10 @@ from unittest.mock import patch
 
 from botocore.utils import ContainerMetadataFetcher
 
+from py_aws_oidc.env_policy import TABLE
 from py_aws_oidc.export import KEYS, VARIABLES
 from py_aws_oidc.inputs import Inputs, variable
 from py_aws_oidc.network import is_loopback
-from py_aws_oidc.surroundings import TABLE
 from sandbox.faults import Fault
 from sandbox.in_process import Stage, call, folder, stage
 from sandbox.job import Job

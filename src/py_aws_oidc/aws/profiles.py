@@ -26,7 +26,7 @@ class Places:
     credentials: Path
     config: Path
     announced: Mapping[str, str]
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

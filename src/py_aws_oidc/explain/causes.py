@@ -75,7 +75,7 @@ class Cause:
     title: str
     why: str
     check: str
-    mend: str
+    fix: str
     weigh: Weigh = possible
 
 
@@ -281,7 +281,7 @@ CAUSES = (
         "enterprise with its own path after token.actions.githubusercontent.com.",
         check="check that the account has the provider: `aws iam list-open-id-connect-providers`. AWS must also "
         "reach $issuer/.well-known/openid-configuration from the internet.",
-        mend="create the identity provider $provider in account $account, with the audience $audience, and name it as "
+        fix="create the identity provider $provider in account $account, with the audience $audience, and name it as "
         "Principal in the role's trust policy.",
         weigh=likely(_is_of_another_issuer),
     ),
@@ -292,7 +292,7 @@ CAUSES = (
         why="each account needs an identity provider to trust tokens of $issuer.",
         check="check that $account in role-to-assume is the right account, and that it has the provider: "
         "`aws iam list-open-id-connect-providers`. The ARN must be exactly $provider.",
-        mend="correct the account in role-to-assume, or create the provider: "
+        fix="correct the account in role-to-assume, or create the provider: "
         "`aws iam create-open-id-connect-provider --url=$issuer --client-id-list=$audience`",
         weigh=likely(lambda evidence: not _is_of_another_issuer(evidence)),
     ),
@@ -303,7 +303,7 @@ CAUSES = (
         "The identity provider does not list the audience $aud",
         why="the token is for the audience $aud, and the identity provider $provider does not list it.",
         check="list its audiences: `aws iam get-open-id-connect-provider --open-id-connect-provider-arn=$provider`",
-        mend="add this audience to the identity provider, or set the input audience to one that it lists "
+        fix="add this audience to the identity provider, or set the input audience to one that it lists "
         "(sts.amazonaws.com, or sts.amazonaws.com.cn in China, is usual).",
         weigh=certain,
     ),
@@ -314,7 +314,7 @@ CAUSES = (
         why="AWS uses the thumbprints of a provider if it does not know the authority of the issuer's certificate, as "
         "for some GitHub Enterprise Servers.",
         check="run `aws iam get-open-id-connect-provider --open-id-connect-provider-arn=$provider`.",
-        mend="run `aws iam update-open-id-connect-provider-thumbprint` with the thumbprint of the authority that "
+        fix="run `aws iam update-open-id-connect-provider-thumbprint` with the thumbprint of the authority that "
         "signed the issuer's certificate.",
         weigh=certain,
     ),
@@ -326,7 +326,7 @@ CAUSES = (
         "fetch the keys.",
         check="if this is GitHub Enterprise Server, check that AWS reaches $issuer/.well-known/openid-configuration "
         "and the keys it names from the internet, with a certificate of a public authority.",
-        mend="make these two URLs available from the internet; for github.com, run the job again.",
+        fix="make these two URLs available from the internet; for github.com, run the job again.",
     ),
     Cause(
         "expired-token",
@@ -334,7 +334,7 @@ CAUSES = (
         "The ID token had expired when AWS checked it",
         why="an ID token is valid for five minutes.",
         check="check the clock of the runner.",
-        mend="run the job again; if it fails again, set the clock of the runner.",
+        fix="run the job again; if it fails again, set the clock of the runner.",
         weigh=certain,
     ),
     Cause(
@@ -343,7 +343,7 @@ CAUSES = (
         "AWS could not fetch the keys of $issuer in time",
         why="AWS fetches them itself, from the internet.",
         check="fetch $issuer/.well-known/openid-configuration, and the keys it names, from outside your network.",
-        mend="make these two URLs available from the internet; for github.com, run the job again.",
+        fix="make these two URLs available from the internet; for github.com, run the job again.",
         weigh=certain,
     ),
     Cause(
@@ -352,7 +352,7 @@ CAUSES = (
         "The issuer says that the token is no longer valid",
         why="AWS returns this error for tokens that have expired or were revoked.",
         check="check the clock of the runner.",
-        mend="run the job again.",
+        fix="run the job again.",
         weigh=certain,
     ),
     # --- the trust policy does not allow the token
@@ -362,7 +362,7 @@ CAUSES = (
         "A Deny statement in the trust policy applies to this run",
         why="a statement with the effect Deny matches this token, and Deny takes precedence over Allow.",
         check="look at statement $statement (counted from 0) of $policy_file.",
-        mend="change its conditions so that they do not match this run, or remove it.",
+        fix="change its conditions so that they do not match this run, or remove it.",
         weigh=judged(proven(_denies), never),
     ),
     Cause(
@@ -372,7 +372,7 @@ CAUSES = (
         why="the organization or the repository has a custom template for `sub`, so `sub` does not have the form that "
         "policies usually name. It is $sub.",
         check="ask GitHub for the template: `gh api repos/$repository/actions/oidc/customization/sub`",
-        mend=f"{_STATEMENT}, which has this `sub` and the repository's id, since other repositories can have the same "
+        fix=f"{_STATEMENT}, which has this `sub` and the repository's id, since other repositories can have the same "
         "`sub`; or reset the template to the default.",
         weigh=judged(
             proven(lambda evidence: _is_customised(evidence) and any(evidence.wanted("sub"))),
@@ -386,7 +386,7 @@ CAUSES = (
         why="repositories that were created, renamed or transferred after 15 July 2026 have the IDs of owner and "
         "repository in `sub`, so a policy that has only their names no longer matches.",
         check=f"check whether the policy's condition on sub has an @: {_SHOW}",
-        mend=f"{_STATEMENT}: it has the `sub` with IDs.",
+        fix=f"{_STATEMENT}: it has the `sub` with IDs.",
         weigh=judged(proven(_wants_names), likely(_is_immutable)),
     ),
     Cause(
@@ -395,7 +395,7 @@ CAUSES = (
         "The job has an environment, so the subject does not name the branch",
         why="with `environment: NAME` in the job, `sub` ends in environment:NAME and has no branch or tag.",
         check=f"check that the policy's condition on sub ends in $context: {_SHOW}",
-        mend=f"{_STATEMENT}, or remove `environment:` from the job.",
+        fix=f"{_STATEMENT}, or remove `environment:` from the job.",
         weigh=judged(proven(_wants_other_context("environment:")), likely(_has_context("environment:"))),
     ),
     Cause(
@@ -404,7 +404,7 @@ CAUSES = (
         "The run is for a pull request, so the subject does not name the branch",
         why="for the event pull_request, `sub` ends in pull_request, whatever the branch.",
         check=f"check that the policy's condition on sub ends in `pull_request`: {_SHOW}",
-        mend=f"if every pull request of this repository can assume the role, {_STATEMENT}; else run this step on push.",
+        fix=f"if every pull request of this repository can assume the role, {_STATEMENT}; else run this step on push.",
         weigh=judged(proven(_wants_other_context("pull_request")), likely(_has_context("pull_request"))),
     ),
     Cause(
@@ -413,7 +413,7 @@ CAUSES = (
         "The run is for a merge queue, which has its own branches",
         why="a merge queue tests each group of pull requests on a new branch, so `sub` ends in $context.",
         check=f"check that the policy's condition on sub has gh-readonly-queue: {_SHOW}",
-        mend=f"{_STATEMENT}: use the one for the merge queue, since each entry has its own branch. The code that runs "
+        fix=f"{_STATEMENT}: use the one for the merge queue, since each entry has its own branch. The code that runs "
         "there is not merged yet.",
         weigh=judged(proven(_wants_other_context(_QUEUE)), likely(_has_context(_QUEUE))),
     ),
@@ -423,7 +423,7 @@ CAUSES = (
         "The run is for a tag, not for a branch",
         why="for a tag, `sub` ends in $context, but policies usually name refs/heads/...",
         check=f"check that the policy's condition on sub has refs/tags/: {_SHOW}",
-        mend=f"{_STATEMENT}; for several tags, use StringLike with a pattern such as refs/tags/v*.",
+        fix=f"{_STATEMENT}; for several tags, use StringLike with a pattern such as refs/tags/v*.",
         weigh=judged(proven(_wants_other_context("ref:refs/tags/")), likely(_has_context("ref:refs/tags/"))),
     ),
     Cause(
@@ -433,7 +433,7 @@ CAUSES = (
         why="for GitHub, Octo-Org and octo-org are the same name; for IAM, they are different. `sub` has the case "
         "that the owner chose.",
         check=f"check that the policy's condition on sub has the same case as $sub: {_SHOW}",
-        mend=f"{_STATEMENT}: it has the case of the token.",
+        fix=f"{_STATEMENT}: it has the case of the token.",
         weigh=judged(proven(_wants_other_letters), likely(_has_capitals)),
     ),
     Cause(
@@ -446,7 +446,7 @@ CAUSES = (
         check="in the folder src of a clone of this action, run "
         "`python3 -m py_aws_oidc trust check POLICY --sub=$sub --aud=$aud`. Instead of --sub and --aud, --claims FILE "
         'reads the lines of the log under "What the ID token says".',
-        mend=f"correct the key, or {_STATEMENT}.",
+        fix=f"correct the key, or {_STATEMENT}.",
         weigh=judged(proven(_asks_for_what_is_not_there), never),
     ),
     Cause(
@@ -455,7 +455,7 @@ CAUSES = (
         "The policy's conditions do not match: for example, they name another repository, branch or environment",
         why="the trust policy must allow the claims of the token.",
         check=f"compare the policy's conditions with the claims of the token: {_SHOW}",
-        mend=f"if this run should be able to assume the role, {_STATEMENT}.",
+        fix=f"if this run should be able to assume the role, {_STATEMENT}.",
         weigh=judged(_has_another_condition, possible),
     ),
     Cause(
@@ -465,7 +465,7 @@ CAUSES = (
         why="AWS returns the same error for a role that does not exist and for one that does not trust the token. A "
         "change to IAM takes effect after a few seconds.",
         check=f"check that the role exists in account $account: {_SHOW}",
-        mend="correct role-to-assume (account, path and name), or deploy the right policy.",
+        fix="correct role-to-assume (account, path and name), or deploy the right policy.",
         weigh=judged(proven(_allows), possible),
     ),
     Cause(
@@ -475,7 +475,7 @@ CAUSES = (
         why="`sub` has the IDs of owner and repository only in repositories created, renamed or transferred after "
         "15 July 2026, or in which immutable subjects were enabled.",
         check=f"check whether the policy's condition on sub has an @: {_SHOW}",
-        mend=f"{_STATEMENT}: use the one for both forms.",
+        fix=f"{_STATEMENT}: use the one for both forms.",
         weigh=judged(proven(_wants_ids), lambda evidence: Weight.POSSIBLE if _is_by_names(evidence) else None),
     ),
     Cause(
@@ -485,7 +485,7 @@ CAUSES = (
         why="`sub` names the calling repository, but job_workflow_ref names the called file and its ref: "
         "$job_workflow_ref.",
         check=f"check whether the policy has a condition on job_workflow_ref, and which file and ref it names: {_SHOW}",
-        mend="change the condition to this file and ref (StringLike with @* at the end allows every ref), or "
+        fix="change the condition to this file and ref (StringLike with @* at the end allows every ref), or "
         f"{_STATEMENT}, which has no such condition.",
         weigh=judged(
             proven(lambda evidence: any(evidence.wanted("job_workflow_ref")) and _is_reusable(evidence)),
@@ -498,7 +498,7 @@ CAUSES = (
         "The policy requires another workflow file",
         why="the policy has a condition on job_workflow_ref, and this job is in $job_workflow_ref.",
         check=f"check which file and ref the condition names: {_SHOW}",
-        mend=f"call the named file as a reusable workflow, or {_STATEMENT}.",
+        fix=f"call the named file as a reusable workflow, or {_STATEMENT}.",
         weigh=judged(
             proven(lambda evidence: any(evidence.wanted("job_workflow_ref")) and not _is_reusable(evidence)), never
         ),
@@ -509,7 +509,7 @@ CAUSES = (
         "The policy's condition on aud names another audience",
         why="the token is for the audience $aud: the identity provider lists it, but the role's trust policy may not.",
         check=f"check the policy's condition on aud: {_SHOW}",
-        mend=f"{_STATEMENT}, or set the input audience to the audience in the policy.",
+        fix=f"{_STATEMENT}, or set the input audience to the audience in the policy.",
         weigh=judged(proven(_wants_other_audience), likely_or_possible(_has_other_audience)),
     ),
     Cause(
@@ -519,7 +519,7 @@ CAUSES = (
         why="the token is from $issuer, so Principal.Federated must be $provider: the same host, path, account and "
         "partition, without https://.",
         check=f"check Principal.Federated: {_SHOW}",
-        mend=f"{_STATEMENT}.",
+        fix=f"{_STATEMENT}.",
         weigh=judged(proven(_names_another_provider), likely_or_possible(_is_of_another_issuer)),
     ),
     Cause(
@@ -528,7 +528,7 @@ CAUSES = (
         "The policy does not allow the action",
         why="no statement allows sts:AssumeRoleWithWebIdentity; sts:AssumeRole is another action.",
         check=f"check Action: {_SHOW}",
-        mend=f"{_STATEMENT}.",
+        fix=f"{_STATEMENT}.",
         weigh=judged(proven(_names_no_such_action), possible),
     ),
     Cause(
@@ -537,7 +537,7 @@ CAUSES = (
         "StringEquals does not support wildcards",
         why="`*` and `?` are wildcards only in StringLike; StringEquals compares them as characters.",
         check=f"check the policy's conditions for `*` and `?`: {_SHOW}",
-        mend=f"use StringLike instead of StringEquals for this condition, or {_STATEMENT}.",
+        fix=f"use StringLike instead of StringEquals for this condition, or {_STATEMENT}.",
         weigh=judged(proven(_wants_wildcard), possible),
     ),
     # --- credentials that assume a role
@@ -547,7 +547,7 @@ CAUSES = (
         "sts:TagSession is not allowed",
         why="the action sets session tags (repository, workflow, commit and so on), which needs sts:TagSession.",
         check=f"check that the role's trust policy has sts:TagSession: {_SHOW}",
-        mend="add sts:TagSession to the trust policy's Action, after sts:AssumeRole (and to the caller's own policy), "
+        fix="add sts:TagSession to the trust policy's Action, after sts:AssumeRole (and to the caller's own policy), "
         "or set role-skip-session-tagging: true.",
         weigh=certain,
     ),
@@ -558,7 +558,7 @@ CAUSES = (
         why="the caller's policy does not allow sts:AssumeRole on $role, or the role's trust policy does not name the "
         "caller or requires an external ID, or the role does not exist.",
         check=f"check both policies. The trust policy of the role: {_SHOW}",
-        mend="name the caller in the role's trust policy, with sts:AssumeRole and sts:TagSession (or set "
+        fix="name the caller in the role's trust policy, with sts:AssumeRole and sts:TagSession (or set "
         "role-skip-session-tagging: true); for an external ID, set the input role-external-id.",
     ),
     Cause(
@@ -570,7 +570,7 @@ CAUSES = (
         why="it was deleted or deactivated, belongs to another partition, or belongs to temporary credentials whose "
         "session token is missing.",
         check="check the access key in the inputs, or in the environment of the job.",
-        mend="use an active access key; temporary credentials also need aws-session-token. An ID token needs no key.",
+        fix="use an active access key; temporary credentials also need aws-session-token. An ID token needs no key.",
     ),
     Cause(
         "signature",
@@ -578,7 +578,7 @@ CAUSES = (
         "The secret access key is wrong",
         why="it does not belong to the access key ID, or the clock of this machine is wrong.",
         check="check the secret for missing characters and white space, and check the clock of the runner.",
-        mend="store the secret access key again, without a line break; or set the clock.",
+        fix="store the secret access key again, without a line break; or set the clock.",
     ),
     Cause(
         "expired-keys",
@@ -586,7 +586,7 @@ CAUSES = (
         "The temporary credentials that were used have expired",
         why="they were created in an earlier step or outside the job.",
         check="check when the step that created them ran, and its role-duration-seconds.",
-        mend="get new ones in an earlier step, with a longer role-duration-seconds if the job is long.",
+        fix="get new ones in an earlier step, with a longer role-duration-seconds if the job is long.",
         weigh=certain,
     ),
     # --- values of the request
@@ -596,7 +596,7 @@ CAUSES = (
         "Session policies and session tags together are too large",
         why="AWS compresses them, and reports only how much of the limit they use: $percentage.",
         check="check inline-session-policy, managed-session-policies, custom-tags and transitive-tag-keys.",
-        mend="shorten inline-session-policy and custom-tags, use fewer managed-session-policies, or set "
+        fix="shorten inline-session-policy and custom-tags, use fewer managed-session-policies, or set "
         "role-skip-session-tagging: true.",
         weigh=certain,
     ),
@@ -607,7 +607,7 @@ CAUSES = (
         why="IAM checks its elements, actions and ARNs.",
         check="run `aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY --policy-document "
         "file://policy.json`.",
-        mend="correct the elements that this command reports.",
+        fix="correct the elements that this command reports.",
         weigh=certain,
     ),
     Cause(
@@ -620,7 +620,7 @@ CAUSES = (
         "The requested session is longer than the role allows",
         why="the requested duration of $seconds seconds is more than the maximum session duration of $role.",
         check="run `aws iam get-role --role-name=$role_name --query Role.MaxSessionDuration`.",
-        mend="lower the input role-duration-seconds, or raise the role's maximum session duration in IAM.",
+        fix="lower the input role-duration-seconds, or raise the role's maximum session duration in IAM.",
         weigh=certain,
     ),
     Cause(
@@ -633,7 +633,7 @@ CAUSES = (
         "With role chaining, a session lasts at most one hour",
         why="the requested duration is $seconds seconds, but the credentials used are those of a role.",
         check="check role-duration-seconds, and the source of the step's credentials.",
-        mend="set role-duration-seconds: 3600 or less, or assume the role with the ID token itself.",
+        fix="set role-duration-seconds: 3600 or less, or assume the role with the ID token itself.",
         weigh=certain,
     ),
     Cause(
@@ -642,7 +642,7 @@ CAUSES = (
         "AWS does not accept one of the values of the request",
         why="the message of AWS names the value.",
         check="check the inputs role-to-assume, role-session-name and role-duration-seconds.",
-        mend="correct this value.",
+        fix="correct this value.",
         weigh=certain,
     ),
     Cause(
@@ -651,7 +651,7 @@ CAUSES = (
         "STS is not activated in this region for account $account",
         why="opt-in regions are disabled by default, and each region has its own STS.",
         check="run `aws account get-region-opt-status --region-name=$region`.",
-        mend="activate the region (IAM console, Account settings), or use another aws-region.",
+        fix="activate the region (IAM console, Account settings), or use another aws-region.",
         weigh=certain,
     ),
 )

@@ -51,7 +51,7 @@ def explain(evidence: Evidence) -> Failure:
         ],
         fix=[
             f"to check, {fill(first.check, said)}",
-            f"To mend it, {fill(first.mend, said)}",
+            f"To fix it, {fill(first.fix, said)}",
             f"{others}The summary on the page of the job has all that is known, ready to copy.",
         ],
         kind=refused.kind,
@@ -110,7 +110,7 @@ def _faults(file: PolicyFile) -> Iterator[str]:
     """What is wrong with the policy whatever the token says, if that is more than a matter of taste."""
     yield from _first(
         [
-            f"- {finding.where}: {finding.what} To mend it, {finding.fix}"
+            f"- {finding.where}: {finding.what} To fix it, {finding.fix}"
             for finding in findings(file.document)
             if finding.severity == "error"
         ],
@@ -158,7 +158,7 @@ def _details(evidence: Evidence, causes: list[tuple[Weight, Cause]]) -> Iterator
         yield f"{number}. **{_on_page(cause.title, said)}** ({weight})"
         yield f"   - why: {_on_page(cause.why, said)}"
         yield f"   - to check: {_on_page(cause.check, said)}"
-        yield f"   - to mend it: {_on_page(cause.mend, said)}"
+        yield f"   - to fix it: {_on_page(cause.fix, said)}"
     if evidence.claims:
         yield "\n### What the ID token says\n"
         yield "| claim | value |\n| --- | --- |"

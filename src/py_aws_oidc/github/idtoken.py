@@ -65,7 +65,7 @@ class IdTokenRequest:
         return cls(url, Secret(token))
 
 
-def remark(request: IdTokenRequest, environ: Mapping[str, str]) -> str | None:
+def warning(request: IdTokenRequest, environ: Mapping[str, str]) -> str | None:
     """What must be said before the bearer token goes to a host that is neither GitHub's nor the server's own."""
     host, server = host_of(request.url), host_of(environ.get("GITHUB_SERVER_URL", ""))
     known = (*_HOSTS, *([server] if server else []))

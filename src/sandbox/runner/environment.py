@@ -37,7 +37,7 @@ class IdTokenRequest(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class JobEnvironment:
     """The values that are the same for every step of a job."""
 
     job: Job

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sandbox.runner import paths, run_step
 from sandbox.runner.action import Action
 from sandbox.runner.engine import PATH, NoEngineError, container_name
-from sandbox.runner.environment import Surroundings
+from sandbox.runner.environment import JobEnvironment
 from sandbox.runner.expressions import evaluate, fill, truthy
 from sandbox.runner.launchers import InContainer, InProcess
 from sandbox.runner.mask import Masker
@@ -85,7 +85,7 @@ class JobRun:
         self._containers: list[str] = []
         self._job_containers: dict[str, str] = {}
         self._state = JobState(
-            surroundings=Surroundings(
+            environment=JobEnvironment(
                 job=job,
                 layout=paths.Layout(work, job.name),
                 mode=mode,
@@ -120,7 +120,7 @@ class JobRun:
         self.layout.create(state.user)
         self._empty_temp()
         self.layout.create(state.user)
-        event_file = state.surroundings.event_file
+        event_file = state.environment.event_file
         event_file.write_text(json.dumps(state.event), encoding="utf-8")
         paths.give(event_file, state.user)
         self._home = Path(tempfile.mkdtemp(prefix="runner-home-"))
@@ -270,7 +270,7 @@ class JobRun:
             return InProcess(process=process, view=paths.host_view(self.layout))
         if _DOCKERFILE.search(image):
             raise ValueError(f"build '{image}' first, and say the name of the image")
-        engine, mode = self._need_engine(), self._state.surroundings.mode
+        engine, mode = self._need_engine(), self._state.environment.mode
         view = (
             paths.act_view(self.layout, engine.socket)
             if mode is Mode.ACT_LIKE

@@ -57,7 +57,7 @@ def _title(command: Sequence[str]) -> str:
 
 def _variables(step: Step) -> dict[str, str]:
     """The env context, and what the runner forces on it."""
-    return {**step.env, **step.variables(), **step.job.surroundings.id_token_variables()}
+    return {**step.env, **step.variables(), **step.job.environment.id_token_variables()}
 
 
 def _run(

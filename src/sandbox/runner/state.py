@@ -10,7 +10,7 @@ from sandbox.runner.paths import runner_user
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.runner.environment import Surroundings
+    from sandbox.runner.environment import JobEnvironment
     from sandbox.runner.mask import Masker
     from sandbox.runner.paths import Layout
     from sandbox.runner.values import Outcome
@@ -26,7 +26,7 @@ class JobState:
     wins.
     """
 
-    surroundings: Surroundings
+    environment: JobEnvironment
     masker: Masker
     env: dict[str, str]
     event: Mapping[str, Any]
@@ -40,14 +40,14 @@ class JobState:
     @property
     def layout(self) -> Layout:
         """Where things lie."""
-        return self.surroundings.layout
+        return self.environment.layout
 
     def contexts(self, step: str) -> dict[str, Any]:
         """The contexts of expressions in a step, with the host's paths."""
-        github = self.surroundings.github_context(step)
+        github = self.environment.github_context(step)
         return {
             "github": {**github, "token": GITHUB_TOKEN, "event": self.event},
-            "runner": self.surroundings.runner_context(),
+            "runner": self.environment.runner_context(),
             "env": dict(self.env),
             "steps": self.outputs,
             "job": {"status": self.status},

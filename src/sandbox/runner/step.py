@@ -31,8 +31,8 @@ class Step:
         self.view = view
         self.name = name
         self.title = title
-        self.log = StepLog(job.masker, step_debug=job.surroundings.step_debug)
-        self.files = StepFiles.create(job.layout, job.user, act_like=job.surroundings.act_like)
+        self.log = StepLog(job.masker, step_debug=job.environment.step_debug)
+        self.files = StepFiles.create(job.layout, job.user, act_like=job.environment.act_like)
         self.contexts = job.contexts(name)
         own = {key: fill(text(value), self.contexts) for key, value in env.items()}
         self.env = {**job.env, **own}
@@ -43,7 +43,7 @@ class Step:
 
     def variables(self) -> dict[str, str]:
         """The variables that the runner forces on this step, before translation."""
-        return self.job.surroundings.step_variables(self.name, self.files, self.view)
+        return self.job.environment.step_variables(self.name, self.files, self.view)
 
     def header(self, title: str, sections: Mapping[str, Mapping[str, str]], *between: str) -> None:
         """The folded group at the top of a step's log; an empty section is left out."""

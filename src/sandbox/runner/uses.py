@@ -81,9 +81,9 @@ class Uses:
         return result
 
     def _start(self, step: Step, *, post: bool, cancel: Cancel | None) -> None:
-        surroundings = step.job.surroundings
+        environment = step.job.environment
         action, state = self.action, self.state
-        if post and surroundings.act_like:
+        if post and environment.act_like:
             # act's post stage gets neither the saved state nor the inputs' defaults.
             action, state = replace(action, inputs=()), {}
         inputs = action.evaluate(self.with_, _step_contexts(step), _default_contexts(step))
@@ -93,13 +93,13 @@ class Uses:
             variables = action_variables(
                 env=step.env,
                 state=state,
-                inputs=input_variables(inputs, act_like=surroundings.act_like),
+                inputs=input_variables(inputs, act_like=environment.act_like),
                 runs_env={name: fill(value, known) for name, value in action.env.items()},
                 home=home,
                 forced={
                     **forced,
-                    **surroundings.runtime_variables(),
-                    **surroundings.id_token_variables(),
+                    **environment.runtime_variables(),
+                    **environment.id_token_variables(),
                 },
                 view=step.view,
             )
@@ -139,7 +139,7 @@ def _homes(step: Step, *, private: bool) -> Iterator[tuple[str | None, dict[str,
     that are gone afterwards.
     """
     forced = step.variables()
-    if not step.job.surroundings.act_like:
+    if not step.job.environment.act_like:
         yield str(step.job.layout.home), forced
     elif not private:
         yield None, forced
@@ -156,7 +156,7 @@ def _default_contexts(step: Step) -> dict[str, Any]:
 def _step_contexts(step: Step) -> dict[str, Any]:
     """What the step's own `with:` may use; with a job container the paths are the container's."""
     contexts = dict(step.contexts)
-    if step.job.surroundings.mode is Mode.JOB_CONTAINER:
+    if step.job.environment.mode is Mode.JOB_CONTAINER:
         table = job_container_view(step.job.layout, "").table
         for name in ("github", "runner"):
             contexts[name] = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from py_aws_oidc import desk
+from py_aws_oidc import trust_cli
 from py_aws_oidc.explain import claims as explained
 from py_aws_oidc.explain.findings import findings
 from py_aws_oidc.explain.markdown import code
@@ -26,7 +26,7 @@ IDS = ("--owner-id", "65", "--repository-id", "74")
 
 def called(*arguments, stdin=""):
     stdout, stderr = io.StringIO(), io.StringIO()
-    status = desk.main(arguments, io.StringIO(stdin), stdout, stderr)
+    status = trust_cli.main(arguments, io.StringIO(stdin), stdout, stderr)
     return status, stdout.getvalue(), stderr.getvalue()
 
 
@@ -699,7 +699,7 @@ def test_an_interrupt_ends_it_quietly():
         def read(self, *_):
             raise KeyboardInterrupt
 
-    assert desk.main(["check", "-", *TOKEN], Interrupted(), io.StringIO(), io.StringIO()) == 130
+    assert trust_cli.main(["check", "-", *TOKEN], Interrupted(), io.StringIO(), io.StringIO()) == 130
 
 
 def process(*arguments, **more):

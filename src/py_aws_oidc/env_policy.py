@@ -17,30 +17,30 @@ _OWN = "for the credentials of the job"
 
 @dataclass(frozen=True)
 class Variables:
-    """Variables with one rule; `said` if the step warns that a variable which is set is ignored."""
+    """Variables with one rule; `warns` if the step warns that a variable which is set is ignored."""
 
     names: tuple[str, ...]
-    heeded: str
+    honored: str
     why: str
-    said: bool = False
+    warns: bool = False
 
 
 TABLE = (
     Variables(
         ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
-        heeded=_OWN,
+        honored=_OWN,
         why="a run can start from them; the exchange of an ID token is not signed",
     ),
     Variables(
         ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
-        heeded=_OWN,
+        honored=_OWN,
         why="the SDK's credential provider chain reads profiles, and a profile can start a program "
         "(credential_process); files in the workspace are ignored, with a warning; endpoint_url and services are "
         "ignored in all files; aws-profile writes to the files that the last two variables name",
     ),
     Variables(
         ("AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE"),
-        heeded=_OWN,
+        honored=_OWN,
         why="the SDK's chain exchanges such a token (EKS); it must be in a regular file, and a link must stay in its "
         "folder",
     ),
@@ -51,7 +51,7 @@ TABLE = (
             "AWS_CONTAINER_AUTHORIZATION_TOKEN",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
         ),
-        heeded=_OWN,
+        honored=_OWN,
         why="the SDK's chain calls the container service (ECS, EKS Pod Identity); the same rule applies to the file",
     ),
     Variables(
@@ -60,35 +60,35 @@ TABLE = (
             "AWS_EC2_METADATA_SERVICE_ENDPOINT",
             "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
         ),
-        heeded=_OWN,
+        honored=_OWN,
         why="the SDK's chain calls the instance metadata service last",
     ),
-    Variables(("AWS_REGION",), heeded="yes", why="it is used for a blank aws-region"),
-    Variables(("AWS_DEFAULT_REGION",), heeded="no", why="the input aws-region sets the region"),
+    Variables(("AWS_REGION",), honored="yes", why="it is used for a blank aws-region"),
+    Variables(("AWS_DEFAULT_REGION",), honored="no", why="the input aws-region sets the region"),
     Variables(
         ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"),
-        heeded="no",
+        honored="no",
         why="an earlier step could use it to send the token to another host; use the input sts-endpoint",
-        said=True,
+        warns=True,
     ),
     Variables(
         ("AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"),
-        heeded="no",
+        honored="no",
         why="the retries of the SDK are off; use the input retry-max-attempts",
     ),
     Variables(
         ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"),
-        heeded="yes",
+        honored="yes",
         why="`true` selects an endpoint of the region",
     ),
     Variables(
         ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"),
-        heeded="yes",
+        honored="yes",
         why="the first one that names an existing file; the step warns if a file is not in the container",
     ),
     Variables(
         ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
-        heeded="yes",
+        honored="yes",
         why="for all calls, in lower case too, unless http-proxy and no-proxy are set; loopback is never proxied; "
         "translate-env-variables does not turn them off",
     ),
@@ -102,7 +102,7 @@ class Warned(NamedTuple):
     text: str
 
 
-def remarks(environ: Mapping[str, str], network: Network, sts_endpoint: str | None = None) -> Iterator[Warned]:
+def warnings(environ: Mapping[str, str], network: Network, sts_endpoint: str | None = None) -> Iterator[Warned]:
     """Yield the warnings about the variables and about the endpoint, before any call."""
     if sts_endpoint and not is_private(sts_endpoint):
         yield Warned(
@@ -112,7 +112,7 @@ def remarks(environ: Mapping[str, str], network: Network, sts_endpoint: str | No
         )
     for row in TABLE:
         for name in row.names:
-            if row.said and environ.get(name):
+            if row.warns and environ.get(name):
                 yield Warned("Ignored variable", f"{name} is set, but it is ignored: {row.why}.")
     for variable, file in network.missing:
         yield Warned(
