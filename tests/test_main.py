@@ -180,7 +180,7 @@ def test_bytes_that_are_no_text_do_not_stop_a_message():
 
     assert run.returncode == 1
     assert run.stderr == b""
-    assert b"is not a region" in run.stdout
+    assert b"is not the name of a region" in run.stdout
 
 
 def test_the_real_environment_is_the_default():

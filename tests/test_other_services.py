@@ -465,7 +465,7 @@ def test_on_this_machine_role_and_region_decide(url):
 def test_an_endpoint_of_aws_takes_roles_of_aws_alone(step):
     given = {"sts_endpoint": "https://sts.eu-west-1.amazonaws.com", "role_to_assume": CEPH_ROLE}
 
-    assert "has no account id of 12 digits" in step.refused(**given)
+    assert "does not have 12 digits" in step.refused(**given)
 
 
 def test_the_suffixes_are_those_of_botocore():

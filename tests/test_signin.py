@@ -502,7 +502,7 @@ def test_a_token_file_that_holds_none_is_told(step, tmp_path, content, said):
 
 
 def test_a_bare_role_name_needs_more_than_an_id_token(step):
-    assert "an ID token does not say in which account the role is" in step.refused(role_to_assume="deploy")
+    assert "an ID token does not name the account of the role" in step.refused(role_to_assume="deploy")
 
 
 def test_a_session_is_tagged_with_the_run(step):

@@ -47,7 +47,7 @@ class Evidence:
 
     @property
     def token_audience(self) -> str:
-        """The audience that the token is for: the one asked for, unless it is somebody else's token."""
+        """The audience that the token is for: the one asked for, unless the token is from another source."""
         said = self.claims.get("aud", self.audience)
         audiences = said if isinstance(said, list) else [said]
         return self.audience if self.audience in audiences else str(next(iter(audiences), self.audience))

@@ -1,4 +1,4 @@
-"""What is wrong with a trust policy by itself, whoever asks; pure.
+"""Faults of a trust policy by itself, whatever the token says; pure.
 
 Most rules are about statements for web identity. They come from the IAM User Guide ("Condition operators", "Set
 operators for multivalued context keys", "Available keys for AWS OIDC federation", "Identity-provider controls for
