@@ -83,7 +83,7 @@ def _variables(state: str) -> dict[str, str]:
 
 
 def _is_of_an_environment(value: object) -> bool:
-    """Whether it is a text that a variable can have had, which not every text of JSON is."""
+    """True if it is a text that a variable can have had, which not every text of JSON is."""
     if not isinstance(value, str):
         return False
     try:

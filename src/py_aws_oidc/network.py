@@ -160,7 +160,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def is_too_large(error: Exception) -> bool:
-    """Whether the call ended since its answer has no end, or more bytes than are read."""
+    """True if the call ended since its answer has no end, or more bytes than are read."""
     from py_aws_oidc.answers import AnswerTooLargeError
 
     return any(isinstance(each, AnswerTooLargeError) for each in causes(error))
@@ -185,7 +185,7 @@ def _with_port(url: str) -> str:
 
 
 def is_private(url: str) -> bool:
-    """Whether a secret may be sent there: by https, or without leaving this machine."""
+    """True if a secret may be sent there: by https, or without leaving this machine."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -205,7 +205,7 @@ def host_of(url: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine itself, by name or by address."""
+    """True if the URL's host is this machine itself, by name or by address."""
     host = host_of(url)
     try:
         return ipaddress.ip_address(host).is_loopback

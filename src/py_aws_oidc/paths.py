@@ -13,17 +13,17 @@ _KERNELS = (
 
 
 def is_in(path: str | Path, folder: str) -> bool:
-    """Whether the path is this absolute folder or in it, by its name or by where links lead."""
+    """True if the path is this absolute folder or in it, by its name or by where links lead."""
     return is_named_in(path, folder) or is_really_in(path, folder)
 
 
 def is_named_in(path: str | Path, folder: str) -> bool:
-    """Whether the path is this absolute folder or in it, if no part of it is a link."""
+    """True if the path is this absolute folder or in it, if no part of it is a link."""
     return folder.startswith("/") and _contains(os.path.abspath(folder), os.path.abspath(path))  # noqa: PTH100 - a Path keeps `..`
 
 
 def is_really_in(path: str | Path, folder: str) -> bool:
-    """Whether the path is this absolute folder or in it, once all links are followed."""
+    """True if the path is this absolute folder or in it, once all links are followed."""
     return folder.startswith("/") and _contains(os.path.realpath(folder), os.path.realpath(path))
 
 

@@ -122,7 +122,7 @@ def _refuse_reserved(path: Path, environ: Mapping[str, str]) -> Path:
 
 
 def _is_same(path: Path, other: str) -> bool:
-    """Whether both are one file: by where links lead, and by what the system says, which knows of mounts."""
+    """True if both are one file: by where links lead, and by what the system says, which knows of mounts."""
     if not other.startswith("/"):
         return False
     with suppress(OSError):

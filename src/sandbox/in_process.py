@@ -93,7 +93,7 @@ class Run:
 
     @property
     def leaks(self) -> bool:
-        """Whether a secret stands in the log or the summary, other than where the runner is told to mask it."""
+        """True if a secret stands in the log or the summary, other than where the runner is told to mask it."""
         lines = [*self.log.splitlines(), *self.summary.splitlines()]
         said = "\n".join(line for line in lines if not line.startswith(MASK))
         return any(secret in said for secret in {*self.secrets, *self.masked}) or bool(_LOOKS_SECRET.search(said))

@@ -49,7 +49,7 @@ class End:
 
     @property
     def half_done(self) -> bool:
-        """Whether anything but all was left by success, or anything at all by failure."""
+        """True if anything but all was left by success, or anything at all by failure."""
         return self.left != (NOTHING if self.status else ALL)
 
 

@@ -1,4 +1,4 @@
-"""Whether an STS endpoint is AWS's; pure.
+"""Endpoints of AWS, as opposed to those of other services; pure.
 
 Other services have the same API (Ceph, MinIO, SeaweedFS ...), with ARNs, regions and limits of their own.
 """
@@ -40,7 +40,7 @@ _OTHER_REGION = re.compile(r"(?![a-z]+(?:-[a-z]+)+-[0-9]+\Z)[a-z0-9-]+")
 
 
 def is_aws(endpoint: str | None, role: str, region: str) -> bool:
-    """Whether the STS to call is AWS's; `role` and `region` are the texts of role-to-assume and aws-region.
+    """True if the STS to call is AWS's; `role` and `region` are the texts of role-to-assume and aws-region.
 
     What listens on this machine is a tunnel to AWS or an emulator of it, unless role or region have another form.
     """

@@ -67,7 +67,7 @@ class File:
         return cls(path, folder, data, stat.S_IMODE(status.st_mode), owner, data.decode(errors="surrogateescape"))
 
     def is_same(self, other: File) -> bool:
-        """Whether both are one file, by whatever names."""
+        """True if both are one file, by whatever names."""
         return self.path.name == other.path.name and _identity(self.folder) == _identity(other.folder)
 
     def stage(self, owner: Owner | None, leftovers: ExitStack) -> str:

@@ -42,7 +42,7 @@ class _Written:
     fingerprint: str
 
     def is_sound(self) -> bool:
-        """Whether `Edit.add` can have written it."""
+        """True if `Edit.add` can have written it."""
         texts = (self.file, self.profile, self.section, self.joint, self.fingerprint)
         is_typed = all(isinstance(text, str) for text in texts) and isinstance(self.before, str | None)
         return (

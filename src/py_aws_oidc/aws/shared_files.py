@@ -85,13 +85,13 @@ def config_section(profile: str) -> str:
 
 
 def may_be_named(profile: str) -> bool:
-    """Whether every SDK takes this name for the same profile, unquoted, in both files."""
+    """True if every SDK takes this name for the same profile, unquoted, in both files."""
     # configparser gives what stands in [DEFAULT] to every section, and shows no section of that name.
     return bool(re.fullmatch(r"[!-~]+", profile)) and not set(profile) & set("[]/\\\"'`#;") and profile != "DEFAULT"
 
 
 def may_be_set(value: str) -> bool:
-    """Whether every SDK reads this value back as it is written.
+    """True if every SDK reads this value back as it is written.
 
     SDKs differ in where they see quotes, inline comments and the end of a line, so nothing is quoted.
     """
@@ -99,7 +99,7 @@ def may_be_set(value: str) -> bool:
 
 
 def has(text: str, name: str) -> bool:
-    """Whether the text has a section of this name."""
+    """True if the text has a section of this name."""
     return _find(text, name)[0] is not None
 
 
@@ -211,7 +211,7 @@ def _settings(section: str) -> dict[str, str]:
 
 
 def _looks_written(section: str | None) -> bool:
-    """Whether a section has no setting but those that this action writes."""
+    """True if a section has no setting but those that this action writes."""
     return section is not None and set() < _settings(section).keys() <= _WRITTEN
 
 

@@ -103,7 +103,7 @@ class Evidence:
             return f"it has a {error}"
 
     def would_allow(self, **claims: str) -> bool:
-        """Whether the policy in the repository would allow a token that says this instead."""
+        """True if the policy in the repository would allow a token that says this instead."""
         return bool(self.policy_file and self._decide(self.policy_file.document, **claims).allowed)
 
     def _decide(self, policy: Mapping[str, Any], **instead: str) -> trust.Decision:
@@ -148,5 +148,5 @@ class Evidence:
 
     @property
     def would_allow_another_audience(self) -> bool:
-        """Whether an audience that the policy names, in place of the token's, would be allowed."""
+        """True if an audience that the policy names, in place of the token's, would be allowed."""
         return any(self.would_allow(aud=audience) for audience in self.wanted("aud")[:MOST_TRIES])

@@ -98,13 +98,13 @@ class _Line:
         return self.key.rpartition(":")[2].lower()
 
     def names(self, *claims: str) -> bool:
-        """Whether it names what one of these claims may be, and not what it may not be."""
+        """True if it names what one of these claims may be, and not what it may not be."""
         named = self.kind in _POSITIVE and self.values
         return bool(self.provider) and self.claim in claims and bool(named)
 
     @property
     def is_required(self) -> bool:
-        """Whether a request without the key is refused: "IfExists" and "ForAllValues" hold for such a one."""
+        """True if a request without the key is refused: "IfExists" and "ForAllValues" hold for such a one."""
         return bool(self.values) and not self.if_exists and self.quantifier != "ForAllValues"
 
     @property
@@ -157,7 +157,7 @@ class _Statement:
 
     @property
     def is_for_web_identity(self) -> bool:
-        """Whether it is about ID tokens, going by what it names as Principal or as Action."""
+        """True if it is about ID tokens, going by what it names as Principal or as Action."""
         return any(map(_is_oidc, self.federated)) or any("webidentity" in action.lower() for action in self.actions)
 
     @property
@@ -188,7 +188,7 @@ def _is_oidc(federated: str) -> bool:
 
 
 def _is_shared(provider: str) -> bool:
-    """Whether it signs the tokens of everyone on GitHub, and not only those of one enterprise or server.
+    """True if it signs the tokens of everyone on GitHub, and not only those of one enterprise or server.
 
     GitHub's "OpenID Connect reference" has an issuer for each enterprise that asks for one, and for each on GHE.com.
     """
@@ -235,7 +235,7 @@ def _names_everyone(principal: object) -> bool:
 
 
 def _names_caller(line: _Line) -> bool:
-    """Whether a request is refused unless a certain account, organization, principal or AWS service makes it.
+    """True if a request is refused unless a certain account, organization, principal or AWS service makes it.
 
     "AWS global condition context keys", "Properties of the principal" and "Properties of the request". Left out are
     keys whose value any account can choose (aws:PrincipalTag, aws:username, sts:ExternalId, which is no secret), that

@@ -140,7 +140,7 @@ class Verdict:
 
     @property
     def matches(self) -> bool:
-        """Whether the statement speaks of this request."""
+        """True if the statement speaks of this request."""
         return self.principal_fits and self.action_fits and all(test.holds for test in self.tests)
 
 
@@ -158,7 +158,7 @@ class Decision:
 
     @property
     def allowed(self) -> bool:
-        """Whether the request may go ahead."""
+        """True if the request may go ahead."""
         return self.effect == "Allow"
 
 
@@ -186,7 +186,7 @@ def read(text: str) -> Mapping[str, Any]:
 
 
 def fits_into_iam(policy: Mapping[str, Any]) -> bool:
-    """Whether the policy is within the largest quota that an account can have."""
+    """True if the policy is within the largest quota that an account can have."""
     text = json.dumps(policy, ensure_ascii=False)
     return len(text) - sum(map(str.isspace, text)) <= QUOTA
 
@@ -242,7 +242,7 @@ def _check_statement(statement: Any, where: str) -> None:  # noqa: ANN401 - as a
 
 
 def is_sid(value: object) -> bool:
-    """Whether IAM takes this as a Sid ("IAM JSON policy elements: Sid"); other services take more."""
+    """True if IAM takes this as a Sid ("IAM JSON policy elements: Sid"); other services take more."""
     return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9]*", value) is not None
 
 
@@ -306,7 +306,7 @@ def _no_constant(text: str) -> NoReturn:
 
 
 def is_github(provider: str) -> bool:
-    """Whether AWS knows the claims of this provider's tokens as condition keys: GitHub's own issuers."""
+    """True if AWS knows the claims of this provider's tokens as condition keys: GitHub's own issuers."""
     return _GITHUB_PROVIDER.fullmatch(provider) is not None
 
 
@@ -384,7 +384,7 @@ def evaluate(
 
 
 def _is_principal(statement: Mapping[str, Any], names: _Values) -> bool:
-    """Whether the statement speaks of the caller: itself, its role, its whole account, or everyone.
+    """True if the statement speaks of the caller: itself, its role, its whole account, or everyone.
 
     "AWS JSON policy elements: Principal": `"*"` and `{"AWS": "*"}` are the same, an account is named by its
     id or the ARN of its root, and no other wildcard is allowed.
@@ -406,7 +406,7 @@ def _is_federated(principal: str) -> bool:
 
 
 def is_action(statement: Mapping[str, Any], action: str) -> bool:
-    """Whether the statement is about this action; "IAM JSON policy elements: Action": any case, with `*` and `?`."""
+    """True if the statement is about this action; "IAM JSON policy elements: Action": any case, with `*` and `?`."""
     if "NotAction" in statement:
         return not is_action({"Action": statement["NotAction"]}, action)
     return any(like(action.lower(), glob.lower()) for glob in listed(statement["Action"]))
@@ -485,7 +485,7 @@ _SPECIAL = re.compile(r"\$\{([*?$])\}")
 
 
 def has_wildcard(value: str) -> bool:
-    """Whether StringLike takes a part of this value as a wildcard."""
+    """True if StringLike takes a part of this value as a wildcard."""
     return bool(set("*?") & set(_SPECIAL.sub("", value)))
 
 

@@ -39,7 +39,7 @@ _PERMISSION = ("permissions:", "  id-token: write", "  contents: read")
 
 
 def offered(environ: Mapping[str, str]) -> bool:
-    """Whether the job can ask for ID tokens."""
+    """True if the job can ask for ID tokens."""
     return bool(environ.get(_URL, "").strip() and environ.get(_TOKEN, "").strip())
 
 

@@ -37,7 +37,7 @@ def evaluate(expression: str, contexts: Contexts, functions: Functions | None = 
 
 
 def truthy(value: object) -> bool:
-    """Whether GitHub takes a value for true: everything but false, 0, null and the empty string."""
+    """True if GitHub takes a value for true: everything but false, 0, null and the empty string."""
     return value not in (False, 0, None, "")
 
 

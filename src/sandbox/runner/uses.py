@@ -44,7 +44,7 @@ class Launcher(Protocol):
 
     @property
     def private_folders(self) -> bool:
-        """Whether folders that a container would have for itself have to be made on the host."""
+        """True if folders that a container would have for itself have to be made on the host."""
         ...
 
     def command(self, step: Step, stage: Stage) -> tuple[list[str], Mapping[str, str]]:
