@@ -1,4 +1,4 @@
-"""How much of an answer is read, whatever its headers say.
+"""Limit of the bytes that are read of an answer, whatever its headers say.
 
 requests and botocore, its chain of credentials included, make their calls with urllib3, which reads each answer from a
 response of http.client. The limit is set there, so it covers status line, headers, chunk sizes, trailers and body, and
@@ -46,7 +46,7 @@ class _LimitedResponse(HTTPResponse):
 
 
 class _Limited(io.RawIOBase):
-    """What comes from the socket, up to MOST_BYTES."""
+    """Bytes from the socket, up to MOST_BYTES."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         self._raw = raw

@@ -1,1 +1,1 @@
-"""What AWS offers; knows nothing of GitHub."""
+"""AWS: its calls, errors, ARNs, credentials and profiles; imports nothing of GitHub."""

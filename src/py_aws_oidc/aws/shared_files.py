@@ -85,7 +85,7 @@ def config_section(profile: str) -> str:
 
 
 def may_be_named(profile: str) -> bool:
-    """True if every SDK takes this name for the same profile, unquoted, in both files."""
+    """True if every SDK reads this name as the same profile, unquoted, in both files."""
     # configparser gives what stands in [DEFAULT] to every section, and shows no section of that name.
     return bool(re.fullmatch(r"[!-~]+", profile)) and not set(profile) & set("[]/\\\"'`#;") and profile != "DEFAULT"
 
@@ -216,7 +216,7 @@ def _looks_written(section: str | None) -> bool:
 
 
 def _fingerprint(section: str) -> str:
-    """What a section that was written can be recognised by, and not be read from."""
+    """SHA-256 of a section, by which it is recognised without its values."""
     import hashlib  # only when a profile is written or removed
 
     return hashlib.sha256(section.strip().encode(errors="surrogateescape")).hexdigest()
@@ -258,7 +258,7 @@ def _sections(text: str) -> list[_Section]:
 
 
 def _name(head: str) -> str:
-    """What a head names: botocore takes `profile  "dev"` for `profile dev`, and other SDKs ignore outer spaces."""
+    """Name in a header: botocore takes `profile  "dev"` for `profile dev`, and other SDKs ignore outer spaces."""
     try:
         words = shlex.split(head)
     except ValueError:
@@ -285,7 +285,7 @@ def _check(text: str) -> None:
 
 
 def _joint(text: str) -> str:
-    """What separates a section at the end from the text before it: a blank line, unless there is one."""
+    """Separator of a section from the text before it: a blank line, unless there is one."""
     lines = list(io.StringIO(text, newline=""))
     if not lines:
         return ""

@@ -86,7 +86,7 @@ class Subject:
 
     @property
     def is_immutable(self) -> bool:
-        """True if it holds on to the repository when that gets another name."""
+        """True if it stays the same when the repository is renamed."""
         return self.owner_id is not None
 
     def by_names(self) -> Self:

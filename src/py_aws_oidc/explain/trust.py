@@ -80,7 +80,7 @@ ABSENT_KEYS = (
     "sts:TaskPolicyArn",
     "sts:TransitiveTagKeys",
 )
-"""How the keys of AWS's own begin that AssumeRoleWithWebIdentity with a token of GitHub is sure not to have.
+"""Prefixes of the AWS condition keys that AssumeRoleWithWebIdentity with a token of GitHub never has.
 
 IAM User Guide, "AWS global condition context keys", the "Availability" of each: a session has them, an AWS service
 that calls has them, or the caller gives them, as parameters of other actions or as tags, of which GitHub's tokens have
@@ -129,7 +129,7 @@ class Test:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one statement says to a request."""
+    """Result of one statement for a request."""
 
     index: int
     sid: str
@@ -140,13 +140,13 @@ class Verdict:
 
     @property
     def matches(self) -> bool:
-        """True if the statement speaks of this request."""
+        """True if the statement matches this request."""
         return self.principal_fits and self.action_fits and all(test.holds for test in self.tests)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a policy says to a request.
+    """Result of a policy for a request.
 
     `effect` is None when no statement matched: an implicit deny. `statement` is the index of the statement
     that decided.
@@ -158,7 +158,7 @@ class Decision:
 
     @property
     def allowed(self) -> bool:
-        """True if the request may go ahead."""
+        """True if the request is allowed."""
         return self.effect == "Allow"
 
 
@@ -242,7 +242,7 @@ def _check_statement(statement: Any, where: str) -> None:  # noqa: ANN401 - as a
 
 
 def is_sid(value: object) -> bool:
-    """True if IAM takes this as a Sid ("IAM JSON policy elements: Sid"); other services take more."""
+    """True if IAM accepts this as a Sid ("IAM JSON policy elements: Sid"); other services take more."""
     return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9]*", value) is not None
 
 
@@ -352,7 +352,7 @@ def evaluate(
     action: str,
     context: Mapping[str, str | list[str]],
 ) -> Decision:
-    """What a trust policy says to `principal` asking for `action`.
+    """Evaluate a trust policy for the action of a principal.
 
     `principal` is the caller's ARN; a role session has two names, its own ARN and its role's. `context` holds
     the request's condition keys, in any case; a key that is absent there is absent from the request.
@@ -384,7 +384,7 @@ def evaluate(
 
 
 def _is_principal(statement: Mapping[str, Any], names: _Values) -> bool:
-    """True if the statement speaks of the caller: itself, its role, its whole account, or everyone.
+    """True if the statement names the caller: itself, its role, its whole account, or everyone.
 
     "AWS JSON policy elements: Principal": `"*"` and `{"AWS": "*"}` are the same, an account is named by its
     id or the ARN of its root, and no other wildcard is allowed.
@@ -485,7 +485,7 @@ _SPECIAL = re.compile(r"\$\{([*?$])\}")
 
 
 def has_wildcard(value: str) -> bool:
-    """True if StringLike takes a part of this value as a wildcard."""
+    """True if StringLike finds a wildcard in this value."""
     return bool(set("*?") & set(_SPECIAL.sub("", value)))
 
 
@@ -497,7 +497,7 @@ def like(given: str, wanted: str) -> bool:
 # A policy is compared with several requests, and making a pattern takes far longer than matching it.
 @lru_cache(maxsize=1024)
 def pattern(glob: str) -> re.Pattern[str]:
-    """What StringLike takes for this value, as a regular expression."""
+    """Pattern of the texts that StringLike matches with this value."""
     first, *rest = _pieces(glob)
     if not rest:
         return re.compile(first, re.DOTALL)
@@ -507,7 +507,7 @@ def pattern(glob: str) -> re.Pattern[str]:
 
 
 def _pieces(glob: str) -> list[str]:
-    """What stands between the `*`, as regular expressions."""
+    """Patterns of the parts between the `*`."""
     pieces = [""]
     for part in re.split(r"(\$\{[*?$]\}|[*?])", glob):
         if part == "*":

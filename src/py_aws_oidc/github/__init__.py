@@ -1,1 +1,1 @@
-"""What the runner offers; knows nothing of AWS."""
+"""The runner: its ID token, workflow commands, files and context; imports nothing of AWS."""
