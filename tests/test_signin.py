@@ -120,8 +120,8 @@ def test_a_bare_role_name_is_in_the_account_of_the_keys(step):
 def test_keys_that_aws_does_not_know_are_told(step):
     keys = {"aws_access_key_id": "AKIAUNKNOWN", "aws_secret_access_key": "s"}
 
-    assert "AWS does not know the access key id" in step.refused(role_to_assume="", **keys)
-    assert "AWS does not know the access key id" in step.refused(role_to_assume=second_role(step.world), **keys)
+    assert "AWS does not know the access key ID" in step.refused(role_to_assume="", **keys)
+    assert "AWS does not know the access key ID" in step.refused(role_to_assume=second_role(step.world), **keys)
 
 
 def test_the_jobs_own_credentials_assume_a_role_by_chaining(step):
@@ -888,7 +888,7 @@ def test_a_session_policy_that_iam_does_not_understand_is_told(step):
         "AssumeRoleWithWebIdentity", always=Fault(status=400, code="MalformedPolicyDocument", message="Syntax")
     )
 
-    assert "not a policy that IAM understands" in step.refused(inline_session_policy=json.dumps({}))
+    assert "not a valid policy" in step.refused(inline_session_policy=json.dumps({}))
     assert step.slept == []
 
 

@@ -117,7 +117,7 @@ def test_a_refused_step_writes_a_page_whose_policy_lets_the_same_job_in(place):
         allowed = place.step(run)
 
     assert (refused.outcome, allowed.outcome) == ("failure", "success")
-    assert "The subject has ids" in refused.annotations[0].message
+    assert "The subject has IDs" in refused.annotations[0].message
     assert allowed.summary == ""
 
 
