@@ -331,13 +331,13 @@ def test_every_invalid_input_is_told_in_one_error(step):
 def test_an_endpoint_where_nobody_listens_is_told(step):
     error = step.refused(sts_endpoint="http://127.0.0.1:9")
 
-    assert "the call to http://127.0.0.1:9 ended in EndpointConnectionError" in error
+    assert "the call to http://127.0.0.1:9 ended with EndpointConnectionError" in error
 
 
 def test_a_connection_that_is_cut_is_told(step):
     step.world.faults.script("AssumeRoleWithWebIdentity", always=Fault(drop="before"))
 
-    assert "ended in ConnectionClosedError" in step.refused()
+    assert "ended with ConnectionClosedError" in step.refused()
 
 
 def test_a_server_error_without_the_xml_of_sts_is_told(step):

@@ -14,7 +14,7 @@ import pytest
 from py_aws_oidc.answers import MOST_BYTES
 from py_aws_oidc.aws import credentials, sts
 from py_aws_oidc.aws.credentials import Credentials
-from py_aws_oidc.failure import Failure, Kind
+from py_aws_oidc.failure import Failure, Retryability
 from py_aws_oidc.github import idtoken
 from py_aws_oidc.github.idtoken import IdTokenRequest
 from py_aws_oidc.network import Network
@@ -88,7 +88,7 @@ def test_an_answer_without_an_end_is_given_up_for_good(call, kind):
         call(url)
 
     assert "more than 1 MiB" in caught.value.why
-    assert caught.value.kind is Kind.NEVER
+    assert caught.value.retryability is Retryability.PERMANENT
 
 
 @CALLS
@@ -129,14 +129,14 @@ def test_an_id_token_is_not_unpacked():
         ask_for_an_id_token(url)
 
     assert "compressed" in caught.value.why
-    assert caught.value.kind is Kind.NEVER
+    assert caught.value.retryability is Retryability.PERMANENT
 
 
 def test_a_refusal_that_is_compressed_is_a_refusal():
     with packed(b"503 Busy") as url, pytest.raises(Failure, match="HTTP status 503") as caught:
         ask_for_an_id_token(url)
 
-    assert caught.value.kind is Kind.PASSES
+    assert caught.value.retryability is Retryability.TRANSIENT
 
 
 def test_the_limit_holds_for_the_services_of_the_chain_too(monkeypatch):

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from py_aws_oidc.aws import sts
 from py_aws_oidc.aws.credentials import Credentials
-from py_aws_oidc.failure import Failure, Kind
+from py_aws_oidc.failure import Failure, Retryability
 from py_aws_oidc.github import idtoken
 from py_aws_oidc.github.idtoken import IdTokenRequest
 from py_aws_oidc.network import Network
@@ -55,10 +55,10 @@ def server(context: ssl.SSLContext) -> Iterator[tuple[str, list[str]]]:
 
 def refused(call: Call, context: ssl.SSLContext, authority: Authority) -> Failure:
     """What comes of a call to a server with this certificate, to which no request may go."""
-    with server(context) as (url, asked), pytest.raises(Failure, match="not trusted") as caught:
+    with server(context) as (url, asked), pytest.raises(Failure, match="certificate verification failed") as caught:
         call(url, Network(certificates=str(authority.bundle)))
     assert asked == []
-    assert caught.value.kind is Kind.NEVER
+    assert caught.value.retryability is Retryability.PERMANENT
     return caught.value
 
 

@@ -92,7 +92,7 @@ def test_a_second_signal_does_not_wait_for_the_first():
 def test_a_run_that_has_failed_is_ended_without_a_word():
     run = Ends()
     run.ending.on_signal(failure("cancelled"))
-    run.ending.after(30, failure("too long"))
+    run.ending.after(30, lambda: failure("too long"))
     run.ending.silently()
 
     with pytest.raises(SystemExit):
@@ -160,7 +160,7 @@ def test_after_a_pause_nothing_interrupts_again():
 
 def test_the_limit_of_the_step_ends_the_process():
     run = Ends()
-    run.ending.after(0.01, failure("too long"))
+    run.ending.after(0.01, lambda: failure("too long"))
 
     with pytest.raises(SystemExit):
         time.sleep(20)
@@ -168,7 +168,7 @@ def test_the_limit_of_the_step_ends_the_process():
 
 
 def test_without_a_limit_of_the_step_no_timer_runs():
-    Ends().ending.after(0, failure("too long"))
+    Ends().ending.after(0, lambda: failure("too long"))
 
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
@@ -176,7 +176,7 @@ def test_without_a_limit_of_the_step_no_timer_runs():
 @pytest.mark.parametrize(("step", "call", "said"), [(0.01, 30, ["too long"]), (30, 0.01, [])])
 def test_of_the_limits_of_step_and_call_the_one_that_is_reached_first_counts(step, call, said):
     run = Ends()
-    run.ending.after(step, failure("too long"))
+    run.ending.after(step, lambda: failure("too long"))
 
     with pytest.raises((SystemExit, Failure)), time_limit(call, failure("call")):
         time.sleep(20)

@@ -52,7 +52,7 @@ def test_a_page_that_would_be_too_long_for_github_keeps_its_first_part_and_says_
     monkeypatch, tmp_path
 ):
     failure = Failure("What.", why=["Why."] * 100_000, fix="Fix.")
-    failure.details = "### Section\n\ntext\n" * 200_000
+    failure = failure.replaced(details="### Section\n\ntext\n" * 200_000)
     monkeypatch.setattr(action, "run", raising(failure))
     page = tmp_path / "page"
     page.touch()

@@ -1,7 +1,7 @@
 import pytest
 
 from py_aws_oidc.failure import Failure
-from py_aws_oidc.network import Network, is_hopeless, is_private, refused_by_proxy
+from py_aws_oidc.network import Network, is_permanent, is_private, refused_by_proxy
 
 STS = "https://sts.us-east-1.amazonaws.com"
 
@@ -102,21 +102,21 @@ def test_a_secret_may_go_nowhere_else(url):
 @pytest.mark.parametrize(
     "said", ["[SSL: CERTIFICATE_VERIFY_FAILED]", "[X509] PEM lib", "Tunnel connection failed: 407 Who are you?"]
 )
-def test_an_error_that_a_retry_cannot_fix_is_hopeless(said):
-    assert is_hopeless(OSError(said))
-    assert is_hopeless(ValueError())
+def test_what_does_not_mend_itself_is_permanent(said):
+    assert is_permanent(OSError(said))
+    assert is_permanent(ValueError())
 
 
 @pytest.mark.parametrize(
     "said", ["Connection reset by peer", "Tunnel connection failed: 502 Bad Gateway", "timed out"]
 )
-def test_an_error_that_can_pass_is_not_hopeless(said):
-    assert not is_hopeless(OSError(said))
+def test_what_may_mend_itself_is_not(said):
+    assert not is_permanent(OSError(said))
 
 
 def test_a_proxy_that_says_no_is_named():
     assert (
         refused_by_proxy(OSError("Tunnel connection failed: 407 Who are you?"))
-        == ", as the proxy answered HTTP 407"
+        == ", because the proxy answered HTTP 407"
     )
     assert refused_by_proxy(OSError("timed out")) == ""

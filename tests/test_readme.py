@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from py_aws_oidc.aws.errors import CODES
-from py_aws_oidc.failure import Kind
+from py_aws_oidc.failure import Retryability
 from py_aws_oidc.inputs import Inputs, name
-from py_aws_oidc.retry import LIMITS
-from sandbox import texts
+from py_aws_oidc.retry import POLICIES
+from py_aws_oidc.surroundings import TABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -41,16 +41,18 @@ def test_all_files_are_written_in_a_folder(tmp_path):
         assert (tmp_path / path).read_bytes() == (ROOT / path).read_bytes()
 
 
-def retry_row(kind: Kind) -> str:
-    codes = [f"`{row.code}`{f' ({row.message})' if row.message else ''}" for row in CODES if row.kind is kind]
-    examples = "; ".join([LIMITS[kind].examples, *([", ".join(codes)] if codes else [])])
-    return f"| {kind.value} | {examples} | {LIMITS[kind].what} |"
+def retry_row(kind: Retryability) -> str:
+    codes = [
+        f"`{row.code}`{f' ({row.message})' if row.message else ''}" for row in CODES if row.retryability is kind
+    ]
+    examples = "; ".join([POLICIES[kind].examples, *([", ".join(codes)] if codes else [])])
+    return f"| {kind.value} | {examples} | {POLICIES[kind].action} |"
 
 
 def test_every_kind_of_error_is_there():
-    start = LINES.index("| the error | examples | what is done |")
+    start = LINES.index("| kind of error | examples | what the action does |")
 
-    assert LINES[start + 2 : start + 2 + len(Kind)] == [retry_row(kind) for kind in Kind]
+    assert LINES[start + 2 : start + 2 + len(Retryability)] == [retry_row(kind) for kind in Retryability]
 
 
 @pytest.mark.parametrize("command", ["make demo", "make test", "make check", "make image"])

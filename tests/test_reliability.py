@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from py_aws_oidc.failure import Kind
+from py_aws_oidc.failure import Retryability
 from sandbox import reliability, soak
 from sandbox.in_process import Run, stage
 from sandbox.reliability import CELLS, Cell, Outcome, Place, Trouble
@@ -15,7 +15,13 @@ pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 # How often a call that never succeeds is made at most; retry-max-attempts is 12.
-TRIES = {Kind.PASSES: 12, Kind.MAY_PASS: 3, Kind.NEW_TOKEN: 2, Kind.ONCE_MORE: 2, Kind.NEVER: 1}
+TRIES = {
+    Retryability.TRANSIENT: 12,
+    Retryability.EVENTUAL_CONSISTENCY: 3,
+    Retryability.REFRESH_TOKEN: 2,
+    Retryability.RETRY_ONCE: 2,
+    Retryability.PERMANENT: 1,
+}
 LIMIT, LONGEST_WAIT = 120, 10
 
 
@@ -30,7 +36,7 @@ def ends():
 def test_a_fault_ends_as_its_kind_says(cell, ends):
     end = ends(cell)
 
-    passes = cell.times is not None and cell.times < TRIES[cell.trouble.kind]
+    passes = cell.times is not None and cell.times < TRIES[cell.trouble.retryability]
     assert end.green == passes
     assert end.tries == (cell.times + 1 if passes else tries_in_time(cell.trouble))
     assert arrived(end, cell.place) == end.tries - refused(cell, end)
@@ -44,7 +50,7 @@ def tries_in_time(trouble: Trouble) -> int:
     """How many tries fit into the limit, as every wait takes the longest."""
     waits = [max(min(10, 0.2 * 2**n), retry_after(trouble)) for n in range(1, 12)]
     starts = [sum(waits[:n]) + n * trouble.seconds for n in range(12)]
-    return min(TRIES[trouble.kind], sum(start <= LIMIT for start in starts))
+    return min(TRIES[trouble.retryability], sum(start <= LIMIT for start in starts))
 
 
 def retry_after(trouble: Trouble) -> int:
@@ -61,7 +67,9 @@ def refused(cell: Cell, end: Outcome) -> int:
     return end.tries if cell.times is None else cell.times
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.trouble.kind is Kind.NEW_TOKEN], ids=str)
+@pytest.mark.parametrize(
+    "cell", [cell for cell in CELLS if cell.trouble.retryability is Retryability.REFRESH_TOKEN], ids=str
+)
 def test_a_token_that_got_old_is_replaced(cell, ends):
     sent = [call.form["WebIdentityToken"] for call in ends(cell).run.calls if "WebIdentityToken" in call.form]
 

@@ -1,15 +1,20 @@
 import pytest
 
 from py_aws_oidc.clock import Clock
-from py_aws_oidc.failure import Failure, Kind
+from py_aws_oidc.failure import Failure, Retryability
 from py_aws_oidc.retry import Retry, seconds
+
+TRANSIENT, EVENTUAL_CONSISTENCY, REFRESH_TOKEN, RETRY_ONCE, PERMANENT = Retryability
 
 
 class Story:
     """A call that fails with these kinds before it succeeds, on a clock that only sleeping moves."""
 
-    def __init__(self, *kinds: Kind, tries: int = 12, retry_after: float = 0, luck: float = 1.0) -> None:
+    def __init__(
+        self, *kinds: Retryability, tries: int = 12, retry_after: float = 0, luck: float = 1.0, error: str = "E"
+    ) -> None:
         self.kinds = list(kinds)
+        self.error = error
         self.retry_after = retry_after
         self.slept: list[float] = []
         self.said: list[str] = []
@@ -20,7 +25,14 @@ class Story:
 
     def make(self) -> str:
         if self.kinds:
-            raise Failure("No.", why="Why.", fix="Fix.", kind=self.kinds.pop(0), retry_after=self.retry_after)
+            raise Failure(
+                "No.",
+                why="Why.",
+                fix="Fix.",
+                error=self.error,
+                retryability=self.kinds.pop(0),
+                retry_after=self.retry_after,
+            )
         return "done"
 
     def run(self) -> str:
@@ -35,34 +47,74 @@ def test_what_succeeds_is_called_once():
 
 
 def test_waits_grow_to_ten_seconds():
-    story = Story(*[Kind.PASSES] * 8)
+    story = Story(*[TRANSIENT] * 8)
 
     assert story.run() == "done"
     assert story.slept == pytest.approx([0.4, 0.8, 1.6, 3.2, 6.4, 10, 10, 10])
 
 
 def test_chance_spreads_the_waits_from_zero_on():
-    story = Story(Kind.PASSES, Kind.PASSES, luck=0)
+    story = Story(TRANSIENT, TRANSIENT, luck=0)
 
     assert story.run() == "done"
     assert story.slept == [0, 0]
 
 
-def test_each_retry_is_told():
-    story = Story(Kind.PASSES)
+def test_each_retry_names_the_error_and_the_attempt():
+    story = Story(TRANSIENT, TRANSIENT, tries=3)
 
     story.run()
 
-    assert story.said == ["The call failed with an error that passes by itself; try 2 follows in 0.4 s."]
+    assert [line.partition(" Such")[0] for line in story.said] == [
+        "The call failed: E. Attempt 1 of 3.",
+        "The call failed: E. Attempt 2 of 3.",
+    ]
+    assert story.said[0].endswith("next attempt in 0.4 s.")
+
+
+def test_an_error_without_a_short_form_is_named_by_what_happened():
+    story = Story(TRANSIENT, error="")
+
+    story.run()
+
+    assert story.said[0].startswith("The call failed: No. Attempt 1 of 12.")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "most"),
+    [
+        ([EVENTUAL_CONSISTENCY], 3),
+        ([RETRY_ONCE], 2),
+        ([REFRESH_TOKEN], 2),
+        ([TRANSIENT, TRANSIENT, RETRY_ONCE], 4),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else ", ".join(kind.name for kind in value),
+)
+def test_the_number_of_attempts_is_that_of_the_error(kinds, most):
+    story = Story(*kinds)
+
+    story.run()
+
+    assert f"Attempt {len(kinds)} of {most}." in story.said[-1]
+
+
+def test_the_last_error_is_kept_without_a_line_of_its_own():
+    story = Story(*[TRANSIENT] * 3, tries=3)
+
+    with pytest.raises(Failure):
+        story.run()
+
+    assert len(story.said) == 2
+    assert story.retry.errors[-1] == "The call failed: E. Attempt 3 of 3."
 
 
 @pytest.mark.parametrize(
     ("kind", "tries", "waits"),
     [
-        (Kind.NEVER, 1, []),
-        (Kind.ONCE_MORE, 2, [1]),
-        (Kind.NEW_TOKEN, 2, [0]),
-        (Kind.MAY_PASS, 3, [0.4, 0.8]),
+        (PERMANENT, 1, []),
+        (RETRY_ONCE, 2, [1]),
+        (REFRESH_TOKEN, 2, [0]),
+        (EVENTUAL_CONSISTENCY, 3, [0.4, 0.8]),
     ],
 )
 def test_a_kind_has_its_own_number_of_tries(kind, tries, waits):
@@ -76,7 +128,7 @@ def test_a_kind_has_its_own_number_of_tries(kind, tries, waits):
 
 
 def test_there_is_no_wait_after_the_last_try():
-    story = Story(*[Kind.PASSES] * 100, tries=3)
+    story = Story(*[TRANSIENT] * 100, tries=3)
 
     with pytest.raises(Failure):
         story.run()
@@ -85,7 +137,7 @@ def test_there_is_no_wait_after_the_last_try():
 
 
 def test_retries_end_after_two_minutes():
-    story = Story(*[Kind.PASSES] * 1000, tries=1000)
+    story = Story(*[TRANSIENT] * 1000, tries=1000)
 
     with pytest.raises(Failure):
         story.run()
@@ -94,7 +146,7 @@ def test_retries_end_after_two_minutes():
 
 
 def test_the_wait_that_is_asked_for_is_kept():
-    story = Story(Kind.PASSES, retry_after=7)
+    story = Story(TRANSIENT, retry_after=7)
 
     story.run()
 
@@ -102,7 +154,7 @@ def test_the_wait_that_is_asked_for_is_kept():
 
 
 def test_a_wait_that_is_too_long_is_not_begun():
-    story = Story(Kind.PASSES, retry_after=3600)
+    story = Story(TRANSIENT, retry_after=3600)
 
     with pytest.raises(Failure):
         story.run()
@@ -110,21 +162,28 @@ def test_a_wait_that_is_too_long_is_not_begun():
     assert story.slept == []
 
 
-def test_who_gave_up_is_not_called_again_from_outside():
-    story = Story(*[Kind.PASSES] * 100, tries=2)
+def test_a_call_that_gave_up_is_not_made_again_by_the_call_around_it():
+    story = Story(*[TRANSIENT] * 100, tries=2)
 
     with pytest.raises(Failure) as caught:
-        story.run()
+        story.retry.call("The call around it", story.run)
 
-    assert caught.value.kind is Kind.NEVER
+    assert len(story.kinds) == 98
+    assert caught.value.retryability is TRANSIENT
 
 
 @pytest.mark.parametrize(
     "kinds",
     [
-        [Kind.PASSES, Kind.PASSES, Kind.NEW_TOKEN],
-        [Kind.PASSES, Kind.PASSES, Kind.PASSES, Kind.MAY_PASS, Kind.MAY_PASS],
-        [Kind.PASSES, Kind.ONCE_MORE, Kind.PASSES],
+        [TRANSIENT, TRANSIENT, REFRESH_TOKEN],
+        [
+            TRANSIENT,
+            TRANSIENT,
+            TRANSIENT,
+            EVENTUAL_CONSISTENCY,
+            EVENTUAL_CONSISTENCY,
+        ],
+        [TRANSIENT, RETRY_ONCE, TRANSIENT],
     ],
     ids=lambda kinds: ", ".join(kind.name for kind in kinds),
 )
@@ -133,7 +192,7 @@ def test_each_kind_of_error_has_its_own_tries(kinds):
 
 
 def test_all_calls_of_a_run_share_two_minutes():
-    story = Story(*[Kind.PASSES] * 1000, tries=8)
+    story = Story(*[TRANSIENT] * 1000, tries=8)
 
     for _ in range(3):
         with pytest.raises(Failure):
@@ -142,13 +201,14 @@ def test_all_calls_of_a_run_share_two_minutes():
     assert sum(story.slept) <= 120
 
 
-def test_the_last_word_says_how_often_it_was_tried():
-    story = Story(*[Kind.PASSES] * 100, tries=3)
+def test_the_failure_says_how_often_the_call_was_made():
+    story = Story(*[TRANSIENT] * 100, tries=3)
 
     with pytest.raises(Failure) as caught:
         story.run()
 
-    assert caught.value.why == "Why.\nIt was tried 3 times."
+    assert caught.value.attempts == 3
+    assert "3 times" in str(caught.value)
 
 
 @pytest.mark.parametrize(("header", "wait"), [("7", 7), ("", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("-1", 0)])

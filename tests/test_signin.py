@@ -17,6 +17,7 @@ from werkzeug.wrappers import Request, Response
 
 from py_aws_oidc.aws import credentials, sts
 from py_aws_oidc.clock import Clock
+from py_aws_oidc.explain import report
 from sandbox.faults import Fault
 from sandbox.job import Job
 from sandbox.proxy import serving
@@ -757,8 +758,38 @@ def test_a_call_that_fails_for_a_moment_is_made_again(step):
     run = step()
 
     assert run.status == 0
-    assert "The request for an ID token failed with an error that passes by itself; try 2 follows in" in run.log
     assert len(step.slept) == 3
+
+
+def test_each_retry_names_the_error(step):
+    step.world.faults.script("idtoken", Fault(status=503), Fault(drop="before"))
+    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=500, code="InternalFailure"))
+
+    lines = [line for line in step().log.splitlines() if " failed: " in line]
+
+    for line, said in zip(lines, ["HTTP 503", "ConnectionError", "InternalFailure (HTTP 500"], strict=True):
+        assert f" failed: {said}" in line
+
+
+@pytest.mark.parametrize(
+    ("fault", "attempts"),
+    [
+        (Fault(code="InvalidIdentityToken", message="Couldn't retrieve verification key", status=400), 12),
+        (Fault(code="AccessDenied", status=403), 3),
+        (Fault(code="ExpiredTokenException", status=400), 2),
+        (Fault(code="ValidationError", status=400), 1),
+    ],
+    ids=lambda value: value.code if isinstance(value, Fault) else str(value),
+)
+def test_a_refusal_is_explained_once_after_the_last_attempt(step, monkeypatch, fault, attempts):
+    explained, explain = [], report.explain
+    monkeypatch.setattr(report, "explain", lambda evidence: explained.append(evidence) or explain(evidence))
+    step.world.faults.script("AssumeRoleWithWebIdentity", always=fault)
+
+    step.refused()
+
+    assert step.calls.count("AssumeRoleWithWebIdentity") == attempts
+    assert [evidence.refused.attempts for evidence in explained] == [attempts]
 
 
 def test_the_client_of_sts_is_made_while_the_runner_answers(step, monkeypatch):
@@ -856,7 +887,21 @@ def test_a_limit_of_time_ends_whatever_it_waits_for(step):
     finally:
         held.set()
 
-    assert error.startswith("The step gave up after 20 seconds.")
+    assert error.startswith("The step was stopped after 20 seconds.")
+    assert "The last error" not in error
+
+
+def test_a_limit_of_time_repeats_the_last_error(step):
+    held = Signal(signal.SIGALRM)
+    step.world.faults.script("idtoken", Fault(status=502))
+    step.world.faults.script("AssumeRoleWithWebIdentity", Fault(status=503), always=Fault(hold=held))
+    try:
+        error = step.refused(action_timeout_s="20")
+    finally:
+        held.set()
+
+    assert "The last error: AssumeRoleWithWebIdentity failed: " in error
+    assert "(HTTP 503" in error
 
 
 @pytest.mark.parametrize("endpoint", ["idtoken", "AssumeRoleWithWebIdentity"])
@@ -868,7 +913,7 @@ def test_an_answer_that_never_becomes_whole_is_given_up(step, endpoint):
     finally:
         held.set()
 
-    assert "ended in TimeoutError" in error
+    assert "ended with TimeoutError" in error
 
 
 def test_a_token_that_got_old_on_the_way_is_replaced_whatever_aws_calls_it(step):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from py_aws_oidc import env_policy, export
@@ -25,18 +25,20 @@ def run(environ: Mapping[str, str], log: Log, clock: Clock, ending: Ending) -> N
     Everything that can fail comes before the first export. Raises Failure; at the limit of action-timeout-s, it ends.
     """
     inputs = Inputs.read(environ)
-    ending.after(inputs.action_timeout_s, too_long(inputs.action_timeout_s))
     log = replace(log, hides_accounts=inputs.mask_aws_account_id)
+    retry = Retry(1 if inputs.disable_retry else inputs.retry_max_attempts, clock, log.info, clock.monotonic())
+    ending.after(inputs.action_timeout_s, lambda: too_long(inputs.action_timeout_s, retry.errors[-1:]))
     try:
-        _run(inputs, environ, log, clock)
+        _run(inputs, environ, log, retry)
     except Failure as failure:
         if inputs.mask_aws_account_id:
             # Of the caller in AWS's message, of the trust policy, of a file's name: it need not be the role's account.
-            failure.hidden = (*failure.hidden, *accounts(f"{failure}{failure.details}"))
+            hidden = (*failure.hidden, *accounts(f"{failure}{failure.details}"))
+            raise failure.replaced(hidden=hidden) from None
         raise
 
 
-def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, clock: Clock) -> None:
+def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, retry: Retry) -> None:
     for secret in inputs.secrets():
         log.mask(secret)
     network = Network.read(environ, proxy=inputs.http_proxy, no_proxy=inputs.no_proxy)
@@ -44,7 +46,6 @@ def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, clock: Clock) -> 
         log.warning(warning.text, title=warning.title)
     chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
     endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network, is_aws=inputs.is_for_aws)
-    retry = Retry(1 if inputs.disable_retry else inputs.retry_max_attempts, clock, log.info, clock.monotonic())
     policy_file = read_policy(inputs, environ)
     sign_in = SignIn(inputs, export.without_unset(environ, inputs), endpoint, retry, log, policy_file)
 
@@ -94,10 +95,13 @@ def tell(session: sts.Session, exports: export.Exports, inputs: Inputs, log: Log
         log.info(f"Later steps get {', '.join(exports.environment)}.")
 
 
-def too_long(seconds: int) -> Failure:
-    """Make the error for a run that reached the limit of action-timeout-s."""
+def too_long(seconds: int, last_errors: Sequence[str]) -> Failure:
+    """The failure at the limit of action-timeout-s, with the last error of a call if there was one."""
     return Failure(
-        f"The step gave up after {seconds} seconds.",
-        why="the input action-timeout-s is the limit for all that it does.",
-        fix="look at the lines above for what it was waiting for; raise the limit, or run the job again.",
+        f"The step was stopped after {seconds} seconds.",
+        why=[
+            "this is the limit that the input action-timeout-s sets for the whole step.",
+            *(f"The last error: {error}" for error in last_errors),
+        ],
+        fix="read the lines above to see what the step waited for. Raise the limit, or run the job again.",
     )

@@ -4,50 +4,91 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from typing import Any, Self
 
 from py_aws_oidc.quoting import joined
 from py_aws_oidc.secret import Secret
 
 
-class Kind(Enum):
-    """What becomes of an error when the call is made again."""
+class Retryability(Enum):
+    """Whether a call that ended with an error can succeed when it is made again."""
 
-    PASSES = "passes by itself"
-    MAY_PASS = "may pass, since IAM is eventually consistent"  # noqa: S105 - a sentence
-    NEW_TOKEN = "needs a new token"  # noqa: S105 - a sentence
-    ONCE_MORE = "passes for a job that has just started"
-    NEVER = "never passes"
+    TRANSIENT = "transient"
+    EVENTUAL_CONSISTENCY = "eventual consistency"
+    REFRESH_TOKEN = "expired token"  # noqa: S105 - a kind of error
+    RETRY_ONCE = "retry once"
+    PERMANENT = "permanent"
 
 
 class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such a step ends
-    """The step cannot go on, and the person who reads the log can do something about it.
+    """The step cannot go on, and the person who reads the log can do something about it. A value: it never changes.
 
-    Each of the three texts is made of whole sentences. A text that is given as a str is one line, whatever its values
-    hold: a line break in it is spelt out. Several lines are given one by one. `retry_after` is how many
-    seconds the other side asks to wait before the next try; `is_final` is whether it was a "no" when it came, however
-    often it was tried; `hidden` is what must be masked before the texts are shown; `details` is what the job's
-    summary has besides the three texts, as Markdown.
+    `what`, `why` and `fix` are whole sentences. A text that is given as a str is one line, whatever its values hold: a
+    line break in it is spelt out. Several lines are given one by one. `error` is the same in a few words, for the log
+    line of a retry: a code with its HTTP status, or the name of an exception. `retry_after` is how many seconds the
+    other side asks to wait before the next attempt; `attempts` is how often the call was made, once no more attempt
+    follows. `hidden` is what must be masked before the texts are shown; `details` is what the job summary has besides
+    the three texts, as Markdown.
     """
 
-    hidden: tuple[Secret, ...] = ()
-    details: str = ""
+    what: str
+    why: str
+    fix: str
+    error: str
+    retryability: Retryability
+    retry_after: float
+    attempts: int
+    hidden: tuple[Secret, ...]
+    details: str
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but three are named by few callers
         self,
         what: str,
         *,
         why: str | Iterable[str],
         fix: str | Iterable[str],
-        kind: Kind = Kind.NEVER,
+        error: str = "",
+        retryability: Retryability = Retryability.PERMANENT,
         retry_after: float = 0,
+        hidden: tuple[Secret, ...] = (),
     ) -> None:
-        self.what, self.why, self.fix = (
-            joined([text] if isinstance(text, str) else text) for text in (what, why, fix)
+        super().__init__(what)
+        vars(self).update(
+            _joined(what=what, why=why, fix=fix),
+            error=error,
+            retryability=retryability,
+            retry_after=retry_after,
+            attempts=0,
+            hidden=hidden,
+            details="",
         )
-        super().__init__(self.what)
-        self.kind = kind
-        self.is_final = kind in {Kind.NEVER, Kind.MAY_PASS}
-        self.retry_after = retry_after
+
+    def replaced(self, **changes: Any) -> Self:  # noqa: ANN401 - the attributes' own types
+        """A failure like this one with other values, as `dataclasses.replace` makes one."""
+        other = type(self).__new__(type(self), *self.args)
+        vars(other).update(vars(self) | _joined(**changes))
+        return other
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the other side said no, however often it was asked, and not only that it cannot answer."""
+        return self.retryability in {Retryability.PERMANENT, Retryability.EVENTUAL_CONSISTENCY}
 
     def __str__(self) -> str:
-        return f"{self.what}\n\nWhy: {self.why}\n\nWhat to do: {self.fix}"
+        attempts = f"\nThe call was made {self.attempts} times." if self.attempts > 1 else ""
+        return f"{self.what}\n\nWhy: {self.why}{attempts}\n\nWhat to do: {self.fix}"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # Python itself sets __traceback__ and the like.
+        if not name.startswith("__"):
+            message = f"a Failure does not change; replaced({name}=...) makes another one"
+            raise AttributeError(message)
+        super().__setattr__(name, value)
+
+
+def _joined(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - as Failure takes them
+    """The values, with each text as one str whose line breaks are its author's own."""
+    return {
+        name: joined([value] if isinstance(value, str) else value) if name in {"what", "why", "fix"} else value
+        for name, value in values.items()
+    }

@@ -40,10 +40,10 @@ class Ending:
         for number in _SIGNALS:
             signal.signal(number, lambda *_: self._now(failure))
 
-    def after(self, seconds: float, failure: Failure) -> None:
+    def after(self, seconds: float, failure: Callable[[], Failure]) -> None:
         """End with this failure when the time is up, whatever the run then waits for; 0 is no limit."""
         if seconds:
-            signal.signal(signal.SIGALRM, lambda *_: self._now(failure))
+            signal.signal(signal.SIGALRM, lambda *_: self._now(failure()))
             signal.setitimer(signal.ITIMER_REAL, seconds)
 
     def silently(self) -> None:

@@ -166,15 +166,15 @@ def is_too_large(error: Exception) -> bool:
     return any(isinstance(each, AnswerTooLargeError) for each in causes(error))
 
 
-def is_hopeless(error: Exception) -> bool:
-    """True if a retry cannot fix this error: a certificate or a proxy's refusal stays the same."""
+def is_permanent(error: Exception) -> bool:
+    """Whether a call that ended so will end so again: a certificate or a proxy's refusal does not mend itself."""
     return isinstance(error, ValueError) or any(sign in str(error) for sign in _HOPELESS)
 
 
 def refused_by_proxy(error: Exception) -> str:
     """What to add to an error's name when it was the proxy that said no."""
     found = re.search(r"Tunnel connection failed: ([0-9]{3})", str(error))
-    return f", as the proxy answered HTTP {found[1]}" if found else ""
+    return f", because the proxy answered HTTP {found[1]}" if found else ""
 
 
 def _with_port(url: str) -> str:

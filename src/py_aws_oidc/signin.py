@@ -12,7 +12,7 @@ from py_aws_oidc.aws.arn import AssumedRole, Role
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.errors import Refused
 from py_aws_oidc.explain import claims
-from py_aws_oidc.failure import Failure, Kind
+from py_aws_oidc.failure import Failure, Retryability
 from py_aws_oidc.github import idtoken
 from py_aws_oidc.github.commands import Log
 from py_aws_oidc.github.context import Context
@@ -125,7 +125,7 @@ class SignIn:
                 session = self._caller_identity(found)
         except Failure as failure:
             # An STS that cannot answer has not said no, and another identity is not what was asked for.
-            if not failure.is_final:
+            if not failure.is_refusal:
                 raise
             self.log.info(f"The job's own credentials cannot be used: {failure.what}")
         if not session:
@@ -231,21 +231,30 @@ class SignIn:
         return cast("Role", role)  # the plan sees to it that a bare name comes with a source
 
     def _exchange(self, role: Role, tokens: IdTokens | TokenFile, service: sts.Service) -> sts.Session:
+        now = self.retry.clock.now
+        sent: IdToken | None = None
+
         def exchange() -> sts.Session:
-            identity = tokens.current()
+            nonlocal sent
+            sent = identity = tokens.current()
             try:
                 session = sts.assume_role_with_web_identity(
-                    service, self._request(role), identity.token, self.retry.clock.now()
+                    service,
+                    self._request(role),
+                    identity.token,
+                    now(),
+                    has_expired=lambda: identity.seconds_left(now()) < 0,
                 )
             except Refused as refused:
-                if refused.code == "InvalidIdentityToken" and identity.seconds_left(self.retry.clock.now()) < 0:
-                    refused.kind = Kind.NEW_TOKEN  # it got old on the way, whatever AWS calls that
-                if refused.kind is Kind.NEW_TOKEN:
+                if refused.retryability is Retryability.REFRESH_TOKEN:
                     tokens.forget()
-                raise self._explained(refused, role, identity) from None
+                raise
             return self._new(session)
 
-        return self.retry.call("AssumeRoleWithWebIdentity", exchange)
+        try:
+            return self.retry.call("AssumeRoleWithWebIdentity", exchange)
+        except Refused as refused:
+            raise self._explained(refused, role, sent) from None
 
     def _assume_role(self, role: Role, service: sts.Service) -> sts.Session:
         custom = self.inputs.custom_tags or {}

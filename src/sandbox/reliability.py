@@ -15,11 +15,11 @@ from werkzeug.serving import make_server
 
 from py_aws_oidc.answers import MOST_BYTES
 from py_aws_oidc.aws.errors import CODES, STATUSES
-from py_aws_oidc.failure import Kind
+from py_aws_oidc.failure import Retryability
 from py_aws_oidc.github.idtoken import _STATUS as ID_TOKEN_STATUSES
 from py_aws_oidc.inputs import Inputs
 from py_aws_oidc.network import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
-from py_aws_oidc.retry import LIMITS
+from py_aws_oidc.retry import POLICIES
 from sandbox.faults import Fault
 from sandbox.in_process import Run, Stage, Watch, folder, stage
 from sandbox.job import Job
@@ -58,13 +58,13 @@ class _GoneBy(Event):
 
 @dataclass(frozen=True)
 class Trouble:
-    """A kind of fault, and the kind of error that it must be; without a fault, no server listens at the port.
+    """A kind of fault, and whether its error must be retried; without a fault, nobody listens at the port.
 
     `seconds` go by on the clock before the fault happens: a time limit of the action, without a real wait.
     """
 
     about: str
-    kind: Kind
+    retryability: Retryability
     fault: Fault | None = field(hash=False)
     seconds: float = 0
 
@@ -78,70 +78,81 @@ def _code(code: str, message: str) -> str:
     return f"`{code}`: {message}" if message else f"`{code}`"
 
 
-def _said(code: str, message: str, kind: Kind, status: int = 400) -> Trouble:
-    return Trouble(_code(code, message), kind, Fault(status=status, code=code, message=message))
+def _said(code: str, message: str, retryability: Retryability, status: int = 400) -> Trouble:
+    return Trouble(_code(code, message), retryability, Fault(status=status, code=code, message=message))
 
 
-def _status(status: int, kind: Kind) -> Trouble:
-    return Trouble(f"HTTP {status}", kind, Fault(status=status, body=""))
+def _status(status: int, retryability: Retryability) -> Trouble:
+    return Trouble(f"HTTP {status}", retryability, Fault(status=status, body=""))
 
 
 _PAGE = "<!DOCTYPE html><html><title>Proxy</title><body>Please wait<br></body></html>"
 _ANYWHERE = (
-    Trouble("connection refused", Kind.PASSES, None),
+    Trouble("connection refused", Retryability.TRANSIENT, None),
     Trouble(
         f"no connection within {CONNECT_TIMEOUT_SECONDS} s (*)",
-        Kind.PASSES,
+        Retryability.TRANSIENT,
         Fault(drop="before"),
         seconds=CONNECT_TIMEOUT_SECONDS,
     ),
     Trouble(
         f"no answer within {READ_TIMEOUT_SECONDS} s (*)",
-        Kind.PASSES,
+        Retryability.TRANSIENT,
         Fault(drop="before"),
         seconds=READ_TIMEOUT_SECONDS,
     ),
-    Trouble("connection dropped before the answer", Kind.PASSES, Fault(drop="before")),
-    Trouble("connection dropped in the middle of the answer", Kind.PASSES, Fault(drop="midway")),
-    _status(429, Kind.PASSES),
+    Trouble("connection dropped before the answer", Retryability.TRANSIENT, Fault(drop="before")),
+    Trouble("connection dropped in the middle of the answer", Retryability.TRANSIENT, Fault(drop="midway")),
+    _status(429, Retryability.TRANSIENT),
     Trouble(
-        "HTTP 429 with `Retry-After: 7`", Kind.PASSES, Fault(status=429, body="", headers={"Retry-After": "7"})
+        "HTTP 429 with `Retry-After: 7`",
+        Retryability.TRANSIENT,
+        Fault(status=429, body="", headers={"Retry-After": "7"}),
     ),
-    *(_status(status, Kind.PASSES) for status in (500, 502, 503, 504)),
-    Trouble("a web page with HTTP 200", Kind.PASSES, Fault(body=_PAGE, content_type="text/html")),
-    Trouble("a web page with HTTP 500", Kind.PASSES, Fault(status=500, body=_PAGE, content_type="text/html")),
-    Trouble("an answer of more than 1 MiB", Kind.NEVER, Fault(body=b" " * MOST_BYTES)),
+    *(_status(status, Retryability.TRANSIENT) for status in (500, 502, 503, 504)),
+    Trouble("a web page with HTTP 200", Retryability.TRANSIENT, Fault(body=_PAGE, content_type="text/html")),
+    Trouble(
+        "a web page with HTTP 500", Retryability.TRANSIENT, Fault(status=500, body=_PAGE, content_type="text/html")
+    ),
+    Trouble("an answer of more than 1 MiB", Retryability.PERMANENT, Fault(body=b" " * MOST_BYTES)),
     Trouble(
         "a redirect to another host",
-        Kind.NEVER,
+        Retryability.PERMANENT,
         Fault(status=307, body="", headers={"Location": "http://127.0.0.2:9/"}),
     ),
 )
 TROUBLES = {
-    Place.ID_TOKEN: (*_ANYWHERE, *(_status(status, Kind.ONCE_MORE) for status in (400, 401, 403, 404))),
+    Place.ID_TOKEN: (*_ANYWHERE, *(_status(status, Retryability.RETRY_ONCE) for status in (400, 401, 403, 404))),
     Place.STS: (
         *_ANYWHERE,
-        *(_status(status, Kind.NEVER) for status in (400, 403)),
-        _said("Throttling", "Rate exceeded", Kind.PASSES),
-        _said("ThrottlingException", "Rate exceeded", Kind.PASSES),
-        _said("RequestLimitExceeded", "Request limit exceeded", Kind.PASSES, 503),
-        _said("InternalFailure", "The request processing has failed", Kind.PASSES, 500),
-        _said("ServiceUnavailable", "The request has failed due to a temporary failure", Kind.PASSES, 503),
+        *(_status(status, Retryability.PERMANENT) for status in (400, 403)),
+        _said("Throttling", "Rate exceeded", Retryability.TRANSIENT),
+        _said("ThrottlingException", "Rate exceeded", Retryability.TRANSIENT),
+        _said("RequestLimitExceeded", "Request limit exceeded", Retryability.TRANSIENT, 503),
+        _said("InternalFailure", "The request processing has failed", Retryability.TRANSIENT, 500),
+        _said(
+            "ServiceUnavailable", "The request has failed due to a temporary failure", Retryability.TRANSIENT, 503
+        ),
         Trouble(
             "`ServiceUnavailable` with `Retry-After: 7`",
-            Kind.PASSES,
+            Retryability.TRANSIENT,
             Fault(status=503, code="ServiceUnavailable", headers={"Retry-After": "7"}),
         ),
-        _said("IDPCommunicationError", "The identity provider did not answer", Kind.PASSES),
-        _said("InvalidIdentityToken", "Couldn't retrieve verification key", Kind.PASSES),
-        _said("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", Kind.MAY_PASS, 403),
-        _said("ExpiredTokenException", "Token expired", Kind.NEW_TOKEN),
-        _said("InvalidIdentityToken", "No OpenIDConnect provider found in your account", Kind.NEVER),
-        _said("InvalidIdentityToken", "Incorrect token audience", Kind.NEVER),
-        _said("ValidationError", "1 validation error detected", Kind.NEVER),
-        _said("MalformedPolicyDocument", "Syntax errors in policy", Kind.NEVER),
-        _said("PackedPolicyTooLarge", "Packed size of session policies consumes 110%", Kind.NEVER),
-        _said("RegionDisabledException", "STS is not activated in this region", Kind.NEVER, 403),
+        _said("IDPCommunicationError", "The identity provider did not answer", Retryability.TRANSIENT),
+        _said("InvalidIdentityToken", "Couldn't retrieve verification key", Retryability.TRANSIENT),
+        _said(
+            "AccessDenied",
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+            Retryability.EVENTUAL_CONSISTENCY,
+            403,
+        ),
+        _said("ExpiredTokenException", "Token expired", Retryability.REFRESH_TOKEN),
+        _said("InvalidIdentityToken", "No OpenIDConnect provider found in your account", Retryability.PERMANENT),
+        _said("InvalidIdentityToken", "Incorrect token audience", Retryability.PERMANENT),
+        _said("ValidationError", "1 validation error detected", Retryability.PERMANENT),
+        _said("MalformedPolicyDocument", "Syntax errors in policy", Retryability.PERMANENT),
+        _said("PackedPolicyTooLarge", "Packed size of session policies consumes 110%", Retryability.PERMANENT),
+        _said("RegionDisabledException", "STS is not activated in this region", Retryability.PERMANENT, 403),
     ),
 }
 LENGTHS = {1: "first call only", 2: "first two calls", None: "every call"}
@@ -224,7 +235,7 @@ def outcome(cell: Cell, scene: Stage) -> Outcome:
     watch.slept.clear()
     with folder() as files:
         run = _refused(cell, scene, files) if cell.trouble.fault is None else _faulty(cell, scene, files)
-    tries = 1 + run.log.count(f"{cell.place.value} failed with an error")
+    tries = 1 + run.log.count(f"{cell.place.value} failed: ")
     return Outcome(run, tries, watch.seconds - started, tuple(watch.slept))
 
 
@@ -268,19 +279,19 @@ def page(ends: Callable[[Cell], Outcome]) -> str:
         for place, troubles in TROUBLES.items()
     ]
     return _TEXT.format(
-        seconds=LIMITS[Kind.PASSES].seconds,
+        seconds=POLICIES[Retryability.TRANSIENT].seconds,
         attempts=Inputs.retry_max_attempts,
         kinds=_table(
-            ("the error", "examples", "what is done"),
-            ((kind.value, limit.examples, limit.what) for kind, limit in LIMITS.items()),
+            ("kind of error", "examples", "what the action does"),
+            ((kind.value, policy.examples, policy.action) for kind, policy in POLICIES.items()),
         ),
         statuses=_table(
-            ("HTTP status", "an error that", "why"),
+            ("HTTP status", "kind of error", "why"),
             ((str(status), kind.value, why) for status, (why, kind) in ID_TOKEN_STATUSES.items()),
         ),
         codes=_table(
-            ("error code", "an error that", "who says so"),
-            ((_code(row.code, row.message), row.kind.value, row.source) for row in CODES),
+            ("error code", "kind of error", "source"),
+            ((_code(row.code, row.message), row.retryability.value, row.source) for row in CODES),
         ),
         passing=", ".join(map(str, sorted(STATUSES))),
         faults="\n".join(faults),
@@ -292,13 +303,13 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-_FAULT_HEAD = ("the fault", "an error that", *LENGTHS.values(), "what the log says if it stays")
+_FAULT_HEAD = ("the fault", "kind of error", *LENGTHS.values(), "what the log says if it stays")
 
 
 def _fault_row(place: Place, trouble: Trouble, ends: Callable[[Cell], Outcome]) -> tuple[str, ...]:
     outcomes = [ends(Cell(place, trouble, times)) for times in LENGTHS]
     title, _, _ = outcomes[-1].run.error.partition("\n")
-    return trouble.about, trouble.kind.value, *map(str, outcomes), title
+    return trouble.about, trouble.retryability.value, *map(str, outcomes), title
 
 
 _TEXT = """\
@@ -311,21 +322,23 @@ which fail in each of these ways. A test compares the page with the result.
 
 ## What is promised
 
-- A run succeeds with everything exported, or fails with nothing exported: no variable, no output, no profile. That
-  holds in each cell below, and `make soak` checks it in 1,000 runs against services with random faults.
-- An error that can pass is retried, but no call is retried more than {seconds} s after its first attempt. A permanent
-  error is reported at once. There is no wait after the last attempt.
-- Each retry has a line in the log, and the error at the end says what happened, why, and what to do.
-- No token and no key is in the log, except in the command that tells the runner to mask it.
+- A run ends green with everything exported, or red with nothing exported: no variable, no output, no profile. That
+  holds in each cell below, and `make soak` looks for any other end in a thousand runs against services that fail at
+  random.
+- A call that fails with a transient error is retried, but not later than {seconds} s after its first attempt. A
+  permanent error ends the step at once. There is no wait after the last attempt.
+- Each retry is a line in the log with the error, the number of the attempt and the wait. The error at the end says what
+  happened, why, and what to do.
+- No token and no key is in the log, except where the runner is told to mask it.
 
 ## Which errors are retried
 
 {kinds}
-HTTP statuses of the runner's token service. Any other status except 200 is a permanent error:
+Answers of the runner's token service. Any other status except 200 is a permanent error:
 
 {statuses}
-Error codes of AWS STS, by their first characters. Any other error is retried if its HTTP status is one of {passing};
-else it is permanent:
+Refusals of AWS STS, by the beginning of their error code. Any other error is transient if its HTTP status is one of
+{passing}, and permanent if not:
 
 {codes}
 ## Faults and results

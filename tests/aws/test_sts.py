@@ -10,7 +10,7 @@ from py_aws_oidc.aws import sts
 from py_aws_oidc.aws.arn import partition_of
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.errors import Refused
-from py_aws_oidc.failure import Failure
+from py_aws_oidc.failure import Failure, Retryability
 from py_aws_oidc.network import Network
 from py_aws_oidc.secret import Secret
 from sandbox.faults import Fault
@@ -145,7 +145,7 @@ def test_a_region_that_is_misspelt_is_told_with_the_name_that_cannot_be_resolved
 
     why = caught.value.why
     assert (
-        "https://sts.us-esat-1.amazonaws.com/ ended in EndpointConnectionError, as the name cannot be resolved"
+        "https://sts.us-esat-1.amazonaws.com/ ended with EndpointConnectionError, because the name cannot be resolved"
         in why
     )
     assert "check that the region 'us-esat-1' exists" in caught.value.fix
@@ -171,7 +171,7 @@ def test_a_call_to_a_region_that_cannot_be_is_told_at_once():
     with pytest.raises(sts.Failure, match="could not be reached") as caught:
         sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
 
-    assert caught.value.kind is sts.Kind.NEVER
+    assert caught.value.retryability is Retryability.PERMANENT
 
 
 def test_a_certificate_of_an_authority_that_is_named_is_trusted(tmp_path):
@@ -192,12 +192,17 @@ def test_an_answer_that_is_not_of_aws_is_not_taken_for_a_refusal():
         with pytest.raises(sts.Failure, match="Something that is not AWS STS answered") as caught:
             sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
 
-    assert (caught.value.kind, caught.value.retry_after) == (sts.Kind.PASSES, 3)
+    assert (caught.value.retryability, caught.value.retry_after) == (Retryability.TRANSIENT, 3)
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(500, sts.Kind.PASSES), (503, sts.Kind.PASSES), (403, sts.Kind.NEVER), (307, sts.Kind.NEVER)],
+    [
+        (500, Retryability.TRANSIENT),
+        (503, Retryability.TRANSIENT),
+        (403, Retryability.PERMANENT),
+        (307, Retryability.PERMANENT),
+    ],
 )
 def test_an_answer_that_is_no_xml_is_worth_another_try_by_its_status(status, kind):
     with World() as world:
@@ -208,7 +213,7 @@ def test_an_answer_that_is_no_xml_is_worth_another_try_by_its_status(status, kin
         with pytest.raises(sts.Failure, match=f"HTTP status {status}") as caught:
             sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
 
-    assert (caught.value.kind, caught.value.retry_after) == (kind, 3)
+    assert (caught.value.retryability, caught.value.retry_after) == (kind, 3)
 
 
 @pytest.mark.parametrize("status", [200, 201])
@@ -220,4 +225,4 @@ def test_half_an_answer_may_be_whole_the_next_time(status):
         with pytest.raises(sts.Failure, match="it is not the XML of STS") as caught:
             sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
 
-    assert caught.value.kind is sts.Kind.PASSES
+    assert caught.value.retryability is Retryability.TRANSIENT

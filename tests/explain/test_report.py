@@ -9,7 +9,7 @@ from py_aws_oidc.explain import trust
 from py_aws_oidc.explain.causes import CAUSES, Weight, ranked
 from py_aws_oidc.explain.evidence import MOST_TRIES, Evidence, PolicyFile
 from py_aws_oidc.explain.report import explain, statements
-from py_aws_oidc.failure import Failure, Kind
+from py_aws_oidc.failure import Failure, Retryability
 
 ROLE = Role.parse("arn:aws:iam::123456789012:role/deploy")
 PROVIDER = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
@@ -68,7 +68,7 @@ def test_a_refused_token_is_told_with_what_the_token_says():
 
 
 def test_a_code_that_nobody_knows_is_not_explained_away():
-    assert explained("Novelty", "?").why == "AWS gives no more reason than that."
+    assert explained("Novelty", "?").why == "AWS gives no other reason."
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.name)
@@ -85,8 +85,8 @@ def test_claims_that_look_like_placeholders_stay_as_they_are():
 
 
 def test_each_operation_has_its_own_reasons_to_deny():
-    assert "cannot assume role deploy" in explained("AccessDenied", "", "AssumeRole").why
-    assert explained("AccessDenied", "", "GetCallerIdentity").why == "AWS gives no more reason than that."
+    assert "may not assume role deploy" in explained("AccessDenied", "", "AssumeRole").why
+    assert explained("AccessDenied", "", "GetCallerIdentity").why == "AWS gives no other reason."
 
 
 def test_a_token_without_a_claim_says_so():
@@ -110,7 +110,7 @@ def test_a_call_without_a_role_is_explained_too():
 
 
 def test_an_explanation_is_worth_as_many_tries_as_the_refusal():
-    assert explained(*DENIED).kind is Kind.MAY_PASS
+    assert explained(*DENIED).retryability is Retryability.EVENTUAL_CONSISTENCY
 
 
 def test_causes_stand_in_the_order_of_what_speaks_for_them():

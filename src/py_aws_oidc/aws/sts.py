@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ from urllib.parse import quote, urlencode, urlsplit
 from py_aws_oidc import __version__
 from py_aws_oidc.aws.arn import account_of
 from py_aws_oidc.aws.credentials import Credentials
-from py_aws_oidc.aws.errors import Refused, kind_of
-from py_aws_oidc.failure import Failure, Kind
+from py_aws_oidc.aws.errors import Refused, retryability_of
+from py_aws_oidc.failure import Failure, Retryability
 from py_aws_oidc.interrupts import leave_to_main_thread, time_limit
 from py_aws_oidc.network import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
     WHOLE_CALL_SECONDS,
     Network,
-    is_hopeless,
+    is_permanent,
     is_too_large,
     refused_by_proxy,
 )
@@ -147,14 +147,21 @@ class Service:
             made.set_exception(error)
 
 
-def assume_role_with_web_identity(service: Service, request: Request, token: Secret, now: datetime) -> Session:
+def assume_role_with_web_identity(
+    service: Service,
+    request: Request,
+    token: Secret,
+    now: datetime,
+    *,
+    has_expired: Callable[[], bool] = lambda: False,
+) -> Session:
     """Exchange a web identity token for a session of the role.
 
-    Raises Refused when STS says no, Failure when it cannot be reached or its answer is not one.
+    `has_expired` is asked after a refusal, since the token may expire on the way. Raises Refused when STS says no,
+    Failure when it cannot be reached or its answer cannot be used.
     """
-    answer = _call(
-        service, "assume_role_with_web_identity", **request.parameters(), WebIdentityToken=token.reveal()
-    )
+    parameters = {**request.parameters(), "WebIdentityToken": token.reveal()}
+    answer = _call(service, "assume_role_with_web_identity", parameters, token_expired=has_expired)
     return _session(answer, now, service.endpoint)
 
 
@@ -168,20 +175,18 @@ def assume_role(  # noqa: PLR0913 - the operation's own parameters
     transitive_tag_keys: Sequence[str] = (),
 ) -> Session:
     """Assume the role as this identity; without `tags` the session has none. Raises as above."""
-    answer = _call(
-        service,
-        "assume_role",
+    parameters = {
         **request.parameters(),
         **({"ExternalId": external_id.reveal()} if external_id else {}),
         **({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}),
         **({"TransitiveTagKeys": list(transitive_tag_keys)} if tags and transitive_tag_keys else {}),
-    )
-    return _session(answer, now, service.endpoint)
+    }
+    return _session(_call(service, "assume_role", parameters), now, service.endpoint)
 
 
 def caller_identity(service: Service, credentials: Credentials) -> Session:
     """Whose credentials these are, with which the service is called. Raises as above."""
-    answer = _call(service, "get_caller_identity")
+    answer = _call(service, "get_caller_identity", {})
     arn, account = answer.get("Arn"), answer.get("Account")
     if not arn or not account or not re.fullmatch(r"[!-~]+", arn) or not re.fullmatch(r"[0-9]{12}", account):
         raise _not_an_answer("GetCallerIdentity named no ARN or no account")
@@ -195,7 +200,13 @@ def _session(answer: Mapping[str, Any], now: datetime, endpoint: Endpoint) -> Se
     return Session(_credentials(answer, now, endpoint), arn, account_of(arn))
 
 
-def _call(service: Service, operation: str, **parameters: object) -> Mapping[str, Any]:
+def _call(
+    service: Service,
+    operation: str,
+    parameters: Mapping[str, Any],
+    *,
+    token_expired: Callable[[], bool] = lambda: False,
+) -> Mapping[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from py_aws_oidc import answers
@@ -211,25 +222,25 @@ def _call(service: Service, operation: str, **parameters: object) -> Mapping[str
     except TimeoutError:
         raise too_slow from None
     except (BotoCoreError, ValueError) as error:
-        raise _unreachable(service.endpoint, error, is_hopeless=True) from None
+        raise _unreachable(service.endpoint, error, is_permanent=True) from None
     # An answer that cannot be parsed has a status all the same, and botocore tells it only here.
     client.meta.events.register("before-parse.sts", see)
     try:
         with time_limit(WHOLE_CALL_SECONDS, too_slow), answers.limited():
             answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
     except ClientError as error:
-        raise _refused(service.endpoint, error, *seen[-1]) from None
+        raise _refused(service.endpoint, error, *seen[-1], token_expired=token_expired()) from None
     except (BotoCoreError, ValueError) as error:
         if seen and isinstance(error, ValueError):
             raise _not_an_answer("a time in it cannot be read") from None
-        raise _unreachable(service.endpoint, error, is_hopeless=is_hopeless(error)) from None
+        raise _unreachable(service.endpoint, error, is_permanent=is_permanent(error)) from None
     except Exception:
         if not seen:
             raise  # the time is up, or something of ours is broken
         # botocore's parser raises whatever it trips over, with the answer in its text.
         status, retry_after = seen[-1]
         if status in range(200, 300):
-            raise _not_an_answer("it is not the XML of STS", Kind.PASSES) from None
+            raise _not_an_answer("it is not the XML of STS", Retryability.TRANSIENT) from None
         raise _not_of_sts(service.endpoint, status, retry_after) from None
     finally:
         client.meta.events.unregister("before-parse.sts", see)
@@ -321,7 +332,9 @@ def _word(given: Mapping[str, Any], name: str) -> Secret:
     return Secret(text)
 
 
-def _refused(endpoint: Endpoint, error: ClientError, status: int, retry_after: str) -> Failure:
+def _refused(
+    endpoint: Endpoint, error: ClientError, status: int, retry_after: str, *, token_expired: bool
+) -> Failure:
     # The error of Ceph stands alone, as in S3; that of AWS is within an ErrorResponse.
     said: Mapping[str, Any] = error.response.get("Error") or error.response
     code = said.get("Code") or ""
@@ -329,7 +342,15 @@ def _refused(endpoint: Endpoint, error: ClientError, status: int, retry_after: s
     if not code or code.isdecimal():
         return _not_of_sts(endpoint, status, retry_after)
     message = said.get("Message") or ""
-    return Refused(error.operation_name, code, message, status, seconds(retry_after), by=endpoint.name)
+    return Refused(
+        error.operation_name,
+        code,
+        message,
+        status,
+        seconds(retry_after),
+        by=endpoint.name,
+        token_expired=token_expired,
+    )
 
 
 def _not_of_sts(endpoint: Endpoint, status: int, retry_after: str) -> Failure:
@@ -340,44 +361,50 @@ def _not_of_sts(endpoint: Endpoint, status: int, retry_after: str) -> Failure:
             "the way answered.",
             fix="check that sts-endpoint is the address at which the service answers AssumeRoleWithWebIdentity, with "
             "its path if it has one; then check the proxy (http-proxy, HTTPS_PROXY, NO_PROXY).",
-            kind=kind_of("", "", status),
+            error=f"HTTP {status} without an error of STS",
+            retryability=retryability_of("", "", status),
             retry_after=seconds(retry_after),
         )
     return Failure(
         f"Something that is not AWS STS answered in its place, with HTTP status {status}.",
         why="the answer is not the XML of STS; a proxy or another server on the way gave it.",
         fix="check the proxy (http-proxy, HTTPS_PROXY, NO_PROXY), its user name and password, and sts-endpoint.",
-        kind=kind_of("", "", status),
+        error=f"HTTP {status} without an error of STS",
+        retryability=retryability_of("", "", status),
         retry_after=seconds(retry_after),
     )
 
 
-def _unreachable(endpoint: Endpoint, error: Exception, *, is_hopeless: bool = False) -> Failure:
+def _unreachable(endpoint: Endpoint, error: Exception, *, is_permanent: bool = False) -> Failure:
     said = getattr(error, "kwargs", {})
     where = endpoint.url or said.get("endpoint_url") or f"STS in {endpoint.region}"
-    unknown = ", as the name cannot be resolved" if "Failed to resolve" in str(said.get("error")) else ""
+    unresolved = ", because the name cannot be resolved" if "Failed to resolve" in str(said.get("error")) else ""
+    ended = f"{type(error).__name__}{unresolved}{refused_by_proxy(error)}"
     name = "AWS STS" if endpoint.is_aws else endpoint.name
     if is_too_large(error):
         return _not_an_answer(f"the answer of {where} has more than 1 MiB, and the rest was not read")
     if distrust := endpoint.network.distrust(error, where):
         return Failure(
-            f"{name} was not called, since its certificate is not trusted.", why=distrust.why, fix=distrust.fix
+            f"{name} was not called, because TLS certificate verification failed.",
+            why=distrust.why,
+            fix=distrust.fix,
         )
     return Failure(
         f"{name} could not be reached.",
-        why=f"the call to {where} ended in {type(error).__name__}{unknown}{refused_by_proxy(error)} "
-        f"(certificates: {endpoint.network.verified_by}).",
+        why=f"the call to {where} ended with {ended} (CA bundle: {endpoint.network.verified_by}).",
         fix=f"check that {f'the region {endpoint.region!r} exists' if endpoint.is_aws else 'sts-endpoint is right'}, "
         "and that the runner reaches the endpoint, also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY).",
-        kind=Kind.NEVER if is_hopeless else Kind.PASSES,
+        error=ended,
+        retryability=Retryability.PERMANENT if is_permanent else Retryability.TRANSIENT,
     )
 
 
-def _not_an_answer(why: str, kind: Kind = Kind.NEVER) -> Failure:
+def _not_an_answer(why: str, retryability: Retryability = Retryability.PERMANENT) -> Failure:
     return Failure(
         "The answer of STS cannot be used, so nothing was exported.",
         why=f"{why}.",
         fix="run the job again; if the input sts-endpoint is set, check that an STS answers there, and check "
         "the runner's clock.",
-        kind=kind,
+        error=f"the answer cannot be used, because {why}",
+        retryability=retryability,
     )

@@ -10,33 +10,28 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from py_aws_oidc.aws.errors import spoken
+from py_aws_oidc.aws.errors import Refused, spoken
 from py_aws_oidc.explain import claims
 from py_aws_oidc.explain.evidence import Evidence
 from py_aws_oidc.explain.markdown import code, text
-from py_aws_oidc.failure import Failure
 from py_aws_oidc.quoting import shown
 
 
-def explain(evidence: Evidence) -> Failure:
-    """Put the refusal into words; the result is to be raised, and is worth as many tries as the refusal was."""
+def explain(evidence: Evidence) -> Refused:
+    """Explain the refusal; the result is the refusal with other texts, to be raised."""
     refused = evidence.refused
     checks = list(_checks(evidence))
     said = [f"- {name}: {shown(value)}" for name, value in _said(evidence).items()]
-    explained = Failure(
-        f"{refused.by} refused {refused.operation}{f' for {evidence.role.arn}' if evidence.role else ''}: "
+    return refused.replaced(
+        what=f"{refused.by} refused {refused.operation}{f' for {evidence.role.arn}' if evidence.role else ''}: "
         f"{spoken(refused.code, refused.message, refused.status)}",
         why=[
             *(["the token says:", *said] if said else ()),
             "This service is not AWS: its own log and documentation say what it compared.",
         ],
         fix=["check these on the service:", *(f"- {check}" for check in checks)],
-        kind=refused.kind,
-        retry_after=refused.retry_after,
+        details="\n".join(_details(evidence, checks)),
     )
-    explained.is_final = refused.is_final
-    explained.details = "\n".join(_details(evidence, checks))
-    return explained
 
 
 def _said(evidence: Evidence) -> dict[str, str]:

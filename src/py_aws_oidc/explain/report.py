@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from py_aws_oidc.aws.arn import AssumedRole
-from py_aws_oidc.aws.errors import spoken
+from py_aws_oidc.aws.errors import Refused, spoken
 from py_aws_oidc.explain import claims, trust
 from py_aws_oidc.explain.causes import Cause, Weight, ranked
 from py_aws_oidc.explain.claims import Subject
@@ -18,7 +18,6 @@ from py_aws_oidc.explain.markdown import code, fenced
 from py_aws_oidc.explain.scope import Scope, of_subject
 from py_aws_oidc.explain.statements import as_json, literal, policy, statement
 from py_aws_oidc.explain.templates import fill
-from py_aws_oidc.failure import Failure
 from py_aws_oidc.quoting import shown
 
 _LEADS = {
@@ -31,8 +30,8 @@ _MOST_VALUES, _MOST_CHARACTERS = 5, 300  # of a condition, in one line of the lo
 _MOST_LINES = 10  # of statements, and of faults, that an error has
 
 
-def explain(evidence: Evidence) -> Failure:
-    """Put AWS's refusal into words; the result is to be raised, and is worth as many tries as the refusal was."""
+def explain(evidence: Evidence) -> Refused:
+    """Explain AWS's refusal; the result is the refusal with other texts, to be raised."""
     refused = evidence.refused
     causes = ranked(evidence)
     if not causes:
@@ -41,8 +40,8 @@ def explain(evidence: Evidence) -> Failure:
     said = words(evidence)
     compared = fill(first.symptom.compared, said).splitlines()
     others = "Other causes are possible too. " if len(causes) > 1 else ""
-    explained = Failure(
-        f"AWS refused {refused.operation}{f' for {evidence.role.arn}' if evidence.role else ''}: "
+    return refused.replaced(
+        what=f"AWS refused {refused.operation}{f' for {evidence.role.arn}' if evidence.role else ''}: "
         f"{spoken(refused.code, refused.message, refused.status)}",
         why=[
             *compared,
@@ -54,12 +53,8 @@ def explain(evidence: Evidence) -> Failure:
             f"To fix it, {fill(first.fix, said)}",
             f"{others}The summary on the page of the job has all that is known, ready to copy.",
         ],
-        kind=refused.kind,
-        retry_after=refused.retry_after,
+        details="\n".join(_details(evidence, causes)),
     )
-    explained.is_final = refused.is_final
-    explained.details = "\n".join(_details(evidence, causes))
-    return explained
 
 
 def words(evidence: Evidence) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from py_aws_oidc import __version__
-from py_aws_oidc.failure import Failure, Kind
+from py_aws_oidc.failure import Failure, Retryability
 from py_aws_oidc.github.context import Context
 from py_aws_oidc.interrupts import time_limit
 from py_aws_oidc.network import (
@@ -22,8 +22,8 @@ from py_aws_oidc.network import (
     WHOLE_CALL_SECONDS,
     Network,
     host_of,
-    is_hopeless,
     is_loopback,
+    is_permanent,
     is_private,
     is_too_large,
     refused_by_proxy,
@@ -143,7 +143,7 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
     except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
         raise Failure(
             "The runner's answer has an ID token that cannot be read.",
-            why=f"it is no JSON Web Token ({type(error).__name__}).",
+            why=f"it is not a JSON Web Token ({type(error).__name__}).",
             fix=_TRY_AGAIN,
         ) from None
     audiences = claims["aud"] if isinstance(claims.get("aud"), list) else [claims.get("aud")]
@@ -156,8 +156,8 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
     expiry = claims.get("exp")
     if not isinstance(expiry, int | float) or not -_LATEST < expiry < _LATEST:
         raise Failure(
-            "The ID token does not say when it expires, so it was not used.",
-            why=f"its exp is {expiry!r}, which is no time.",
+            "The ID token was not used, because it has no valid expiry.",
+            why=f"its exp claim is missing or not a number ({expiry!r}).",
             fix=_TRY_AGAIN,
         )
     if expiry <= now.timestamp():
@@ -185,16 +185,17 @@ _TRY_AGAIN = "run the job again; if it keeps failing, look at https://www.github
 
 def _value(status: int, body: bytes, headers: Mapping[str, str]) -> Secret:
     if status != 200:  # noqa: PLR2004 - OK, the only good answer
-        why, kind = _STATUS.get(status, _OTHER_STATUS)
+        why, retryability = _STATUS.get(status, _OTHER_STATUS)
         raise Failure(
-            f"The runner refused to give an ID token: it answered with HTTP status {status}.",
+            f"The token service of the runner refused the request for an ID token with HTTP status {status}.",
             why=why,
             fix=_TRY_AGAIN,
-            kind=kind,
+            error=f"HTTP {status}",
+            retryability=retryability,
             retry_after=seconds(headers.get("Retry-After", "")),
         )
     if headers.get("Content-Encoding", "identity") != "identity":
-        raise _not_a_token("it is compressed, although the request asked for plain text", Kind.NEVER)
+        raise _not_a_token("it is compressed, although the request asked for plain text", Retryability.PERMANENT)
     import json
 
     try:
@@ -202,36 +203,45 @@ def _value(status: int, body: bytes, headers: Mapping[str, str]) -> Secret:
     except (ValueError, TypeError, KeyError, RecursionError):
         value = None
     if not isinstance(value, str) or not value.strip():
-        raise _not_a_token(f"{len(body)} bytes came, but no JSON object with a text named `value`", Kind.PASSES)
+        raise _not_a_token(
+            f"{len(body)} bytes came, but no JSON object with a text named `value`", Retryability.TRANSIENT
+        )
     return Secret(value.strip())
 
 
-def _not_a_token(why: str, kind: Kind) -> Failure:
+def _not_a_token(why: str, retryability: Retryability) -> Failure:
     return Failure(
-        "The runner's answer to the request for an ID token holds no token.",
+        "The answer to the request for an ID token has no token.",
         why=f"{why}.",
-        fix=f"check what answers at this address, also a proxy on the way; {_TRY_AGAIN}",
-        kind=kind,
+        fix=f"check which server answers at this address, and whether a proxy is on the way; {_TRY_AGAIN}",
+        error="the answer has no token",
+        retryability=retryability,
     )
 
 
-_MOVED = ("it wants the request sent to another address, and the request's secret goes nowhere else.", Kind.NEVER)
-_BUSY = ("its token service does not work as it should at the moment.", Kind.PASSES)
-_OTHER_STATUS = ("that is no answer that GitHub's runner gives.", Kind.NEVER)
+_MOVED = (
+    "it redirected the request. Redirects are not followed, because the request has a bearer token.",
+    Retryability.PERMANENT,
+)
+_BUSY = ("the token service has a problem at the moment.", Retryability.TRANSIENT)
+_OTHER_STATUS = ("GitHub's token service does not give this answer.", Retryability.PERMANENT)
 # A job that has just started can be refused once: the runner waits a second at most for it to be marked as running.
 _STATUS = {
     301: _MOVED,
     302: _MOVED,
     307: _MOVED,
     308: _MOVED,
-    400: ("it takes the request for malformed.", Kind.ONCE_MORE),
+    400: ("it does not understand the request.", Retryability.RETRY_ONCE),
     401: (
         "it does not accept the job's request token, perhaps because the job has ended or been cancelled.",
-        Kind.ONCE_MORE,
+        Retryability.RETRY_ONCE,
     ),
-    403: ("it does not let this job have a token.", Kind.ONCE_MORE),
-    404: ("it does not know this job, perhaps because the job has ended or been cancelled.", Kind.ONCE_MORE),
-    429: ("it has had too many requests.", Kind.PASSES),
+    403: ("it does not let this job have a token.", Retryability.RETRY_ONCE),
+    404: (
+        "it does not know this job, perhaps because the job has ended or been cancelled.",
+        Retryability.RETRY_ONCE,
+    ),
+    429: ("it had too many requests.", Retryability.TRANSIENT),
     500: _BUSY,
     502: _BUSY,
     503: _BUSY,
@@ -249,20 +259,24 @@ def _moment(exp: float) -> str:
 def _unreachable(url: str, error: Exception, network: Network) -> Failure:
     host = host_of(url)
     if is_too_large(error):
-        return _not_a_token(f"the answer of {host} has more than 1 MiB, and the rest was not read", Kind.NEVER)
+        return _not_a_token(
+            f"the answer of {host} has more than 1 MiB, and the rest was not read", Retryability.PERMANENT
+        )
     if distrust := network.distrust(error, host):
         return Failure(
-            "The ID token was not requested, since the certificate is not trusted.",
+            "The ID token was not requested, because TLS certificate verification failed.",
             why=distrust.why,
             fix=distrust.fix,
         )
     # The exception's own text repeats the whole URL; its name and the host say enough.
+    ended = f"{type(error).__name__}{refused_by_proxy(error)}"
     return Failure(
-        "The runner's service for ID tokens could not be reached.",
-        why=f"the request to {host} ended in {type(error).__name__}{refused_by_proxy(error)}.",
+        "The token service of the runner could not be reached.",
+        why=f"the request to {host} ended with {ended}.",
         fix="check that the runner reaches this host, also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY), and "
         f"that AWS_CA_BUNDLE, if it is set, has the right certificates; {_TRY_AGAIN}",
-        kind=Kind.NEVER if is_hopeless(error) else Kind.PASSES,
+        error=ended,
+        retryability=Retryability.PERMANENT if is_permanent(error) else Retryability.TRANSIENT,
     )
 
 
