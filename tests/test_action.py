@@ -343,7 +343,7 @@ def test_a_connection_that_is_cut_is_told(step):
 def test_a_server_error_without_the_xml_of_sts_is_told(step):
     step.world.faults.script("AssumeRoleWithWebIdentity", always=Fault(status=500, body="oops"))
 
-    assert "Something that is not AWS STS answered in its place, with HTTP status 500" in step.refused()
+    assert "Another server answered in place of AWS STS, with HTTP status 500" in step.refused()
 
 
 def test_the_variables_of_before_are_kept_for_post(step):

@@ -120,7 +120,7 @@ def test_a_fault_of_the_program_is_an_error_without_a_traceback(monkeypatch):
     status, log = called()
 
     assert status == 1
-    assert "failed in a way that it should not (KeyError)" in log
+    assert "Unexpected error (KeyError)" in log
     assert "Traceback" not in log
     assert "s3cret" not in log
 
@@ -158,7 +158,7 @@ def test_a_signal_of_the_runner_is_an_error_and_no_traceback(monkeypatch, number
     status, log = called()
 
     assert status == 1
-    assert "The step was cancelled, and nothing was handed to later steps." in log
+    assert "The step was cancelled, and nothing was exported." in log
     assert "Traceback" not in log
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from py_aws_oidc.clock import Clock
 from py_aws_oidc.failure import Failure, Retryability
-from py_aws_oidc.retry import Retry, seconds
+from py_aws_oidc.retry import Retry
 
 TRANSIENT, EVENTUAL_CONSISTENCY, REFRESH_TOKEN, RETRY_ONCE, PERMANENT = Retryability
 
@@ -209,8 +209,3 @@ def test_the_failure_says_how_often_the_call_was_made():
 
     assert caught.value.attempts == 3
     assert "3 times" in str(caught.value)
-
-
-@pytest.mark.parametrize(("header", "wait"), [("7", 7), ("", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("-1", 0)])
-def test_retry_after_is_a_number_of_seconds(header, wait):
-    assert seconds(header) == wait

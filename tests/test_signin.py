@@ -875,7 +875,7 @@ def test_a_step_that_is_cancelled_says_so_in_the_log_and_the_summary(step):
         held.set()
 
     assert (run.status, run.exported) == (1, [])
-    assert run.error.startswith("The step was cancelled, and nothing was handed to later steps.")
+    assert run.error.startswith("The step was cancelled, and nothing was exported.")
     assert run.summary.startswith("## No AWS credentials\n\nThe step was cancelled")
 
 

@@ -116,19 +116,19 @@ def _cut_in(failure: Failure, stage: str, environ: Mapping[str, str], log: Log) 
 
 
 def _summary(title: str, failure: Failure, escape: Callable[[str], str]) -> str:
-    what, why, fix = (escape(text.strip("\n")) for text in (failure.what, failure.why, failure.fix))
-    return f"## {title}\n\n{what}\n\n**Why:** {why}\n\n**What to do:** {fix}\n\n"
+    texts = [(f"**{label}:** " if label else "", escape(text.strip("\n"))) for label, text in failure.paragraphs]
+    return "".join((f"## {title}\n\n", *(f"{label}{text}\n\n" for label, text in texts)))
 
 
 def _cancelled(stage: str) -> Failure:
     what = {
-        "main": "The step was cancelled, and nothing was handed to later steps.",
+        "main": "The step was cancelled, and nothing was exported.",
         "post": "The cleanup of this step was cancelled, so its AWS variables or its profile may still be there.",
     }
     return Failure(
         what[stage],
-        why="the runner told it to end: the job was cancelled, or a time limit of the workflow was reached.",
-        fix="nothing, if that was meant; else look at timeout-minutes and at the lines above.",
+        why="the job was cancelled, or a time limit of the workflow was reached.",
+        fix="if this was not intended, check timeout-minutes and read the lines above.",
     )
 
 
@@ -137,9 +137,10 @@ def _failure(error: BaseException) -> Failure:
         return error
     # Its text may hold anything; its name cannot.
     return Failure(
-        f"py-aws-oidc {__version__} failed in a way that it should not ({type(error).__name__}).",
-        why="this is a fault of the action, not of your workflow.",
-        fix="set SHOW_STACK_TRACE: true in the step's env, run it again, and report what the log then shows.",
+        f"Unexpected error ({type(error).__name__}) in py-aws-oidc {__version__}.",
+        why="this is a bug in the action, not in your workflow.",
+        fix="set SHOW_STACK_TRACE: true in the step's env, run the job again, and report the log at "
+        "https://github.com/org/py-aws-oidc/issues.",
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from py_aws_oidc import env_policy, export
+from py_aws_oidc import __version__, export, surroundings
 from py_aws_oidc.aws import sts
+from py_aws_oidc.calls import CallLog, versions
 from py_aws_oidc.clock import Clock
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.github import idtoken
@@ -36,14 +38,18 @@ def run(environ: Mapping[str, str], log: Log, clock: Clock, ending: Ending) -> N
             hidden = (*failure.hidden, *accounts(f"{failure}{failure.details}"))
             raise failure.replaced(hidden=hidden) from None
         raise
+    finally:
+        python = ".".join(map(str, sys.version_info[:3]))
+        log.debug(f"Versions: py-aws-oidc {__version__}, Python {python}, {versions(sys.modules)}")
 
 
 def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, retry: Retry) -> None:
     for secret in inputs.secrets():
         log.mask(secret)
-    network = Network.read(environ, proxy=inputs.http_proxy, no_proxy=inputs.no_proxy)
-    for warning in env_policy.warnings(environ, network, inputs.sts_endpoint):
-        log.warning(warning.text, title=warning.title)
+    calls = CallLog(log.debug, retry.clock)
+    network = Network.read(environ, proxy=inputs.http_proxy, no_proxy=inputs.no_proxy, calls=calls)
+    for remark in surroundings.remarks(environ, network, inputs.sts_endpoint):
+        log.warning(remark, title="Surroundings")
     chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
     endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network, is_aws=inputs.is_for_aws)
     policy_file = read_policy(inputs, environ)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any, Self
 
@@ -27,8 +27,8 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
     line break in it is spelt out. Several lines are given one by one. `error` is the same in a few words, for the log
     line of a retry: a code with its HTTP status, or the name of an exception. `retry_after` is how many seconds the
     other side asks to wait before the next attempt; `attempts` is how often the call was made, once no more attempt
-    follows. `hidden` is what must be masked before the texts are shown; `details` is what the job summary has besides
-    the three texts, as Markdown.
+    follows. `lookup` is the ID of the request, and how to find the call in the other side's records. `hidden` is what
+    must be masked before the texts are shown; `details` is what the job summary has besides them, as Markdown.
     """
 
     what: str
@@ -38,6 +38,7 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
     retryability: Retryability
     retry_after: float
     attempts: int
+    lookup: str
     hidden: tuple[Secret, ...]
     details: str
 
@@ -59,6 +60,7 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
             retryability=retryability,
             retry_after=retry_after,
             attempts=0,
+            lookup="",
             hidden=hidden,
             details="",
         )
@@ -74,9 +76,18 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
         """Whether the other side said no, however often it was asked, and not only that it cannot answer."""
         return self.retryability in {Retryability.PERMANENT, Retryability.EVENTUAL_CONSISTENCY}
 
-    def __str__(self) -> str:
+    @property
+    def paragraphs(self) -> Iterator[tuple[str, str]]:
+        """The texts in their order, each with its label; the first has none."""
         attempts = f"\nThe call was made {self.attempts} times." if self.attempts > 1 else ""
-        return f"{self.what}\n\nWhy: {self.why}{attempts}\n\nWhat to do: {self.fix}"
+        yield "", self.what
+        yield "Why", f"{self.why}{attempts}"
+        yield "What to do", self.fix
+        if self.lookup:
+            yield "Request ID", self.lookup
+
+    def __str__(self) -> str:
+        return "\n\n".join(f"{label}: {text}" if label else text for label, text in self.paragraphs)
 
     def __setattr__(self, name: str, value: object) -> None:
         # Python itself sets __traceback__ and the like.
@@ -86,9 +97,12 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
         super().__setattr__(name, value)
 
 
+_TEXTS = frozenset({"what", "why", "fix", "lookup"})
+
+
 def _joined(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - as Failure takes them
     """The values, with each text as one str whose line breaks are its author's own."""
     return {
-        name: joined([value] if isinstance(value, str) else value) if name in {"what", "why", "fix"} else value
+        name: joined([value] if isinstance(value, str) else value) if name in _TEXTS else value
         for name, value in values.items()
     }

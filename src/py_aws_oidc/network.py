@@ -11,6 +11,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from py_aws_oidc import reading
+from py_aws_oidc.calls import CallLog
 from py_aws_oidc.failure import Failure
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -51,40 +52,50 @@ class Distrust:
 
 @dataclass(frozen=True)
 class Network:
-    """The proxy and what names it, the hosts it is not for, and the file of trusted certificates.
+    """The proxy and what names it, the hosts it is not for, the file of trusted certificates and what names that.
 
-    `missing` names the variables whose certificate file is not there, with the file.
+    `missing` names the variables whose certificate file does not exist, with the file. `calls` logs the calls.
     """
 
     proxy: str | None = field(default=None, repr=False)  # it may hold a password
     proxy_from: str = ""
     no_proxy: str = ""
     certificates: str | None = None
+    certificates_from: str = ""
     missing: tuple[tuple[str, str], ...] = ()
+    calls: CallLog = field(default=CallLog(), repr=False, compare=False)
 
     @classmethod
-    def read(cls, environ: Mapping[str, str], *, proxy: str | None = None, no_proxy: str | None = None) -> Self:
+    def read(
+        cls,
+        environ: Mapping[str, str],
+        *,
+        proxy: str | None = None,
+        no_proxy: str | None = None,
+        calls: CallLog = CallLog(),  # noqa: B008 - a frozen value
+    ) -> Self:
         """Read the variables of proxies and certificates; what the inputs say goes before them."""
 
         def first(variables: tuple[str, ...]) -> tuple[str, str]:
             return next(((text, v) for v in variables if (text := environ.get(v, "").strip())), ("", ""))
 
         named = [(v, environ[v]) for v in _CERTIFICATE_VARIABLES if environ.get(v)]
-        found = [file for _, file in (*named, ("", _SYSTEM_CERTIFICATES)) if os.path.isfile(file)]  # noqa: PTH113 - a Path raises for a name that is too long
+        candidates = (*named, ("the system's default", _SYSTEM_CERTIFICATES))
+        found = [(v, file) for v, file in candidates if os.path.isfile(file)]  # noqa: PTH113 - a Path raises for a name that is too long
         given, variable = (proxy, "http-proxy") if proxy else first(_PROXY_VARIABLES)
         return cls(
             proxy=given or None,
             proxy_from=variable,
             no_proxy=no_proxy or first(_NO_PROXY_VARIABLES)[0],
-            certificates=found[0] if found else None,
-            missing=tuple((variable, file) for variable, file in named if file not in found),
+            certificates=found[0][1] if found else None,
+            certificates_from=found[0][0] if found else "",
+            missing=tuple(row for row in named if row not in found),
+            calls=calls,
         )
 
     def proxies_for(self, url: str) -> dict[str, str]:
         """The proxies for a call to this URL: none for loopback and for what no_proxy lists."""
-        from requests.utils import should_bypass_proxies
-
-        if not self.proxy or is_loopback(url) or should_bypass_proxies(_with_port(url), self.no_proxy):
+        if not self.proxy or self._bypassed_by(url):
             return {}
         try:
             proxy = reading.proxy(self.proxy)
@@ -96,6 +107,23 @@ class Network:
                 "special characters must be percent-encoded.",
             ) from None
         return {"http": proxy, "https": proxy}
+
+    def _bypassed_by(self, url: str) -> str:
+        """Why a call to this URL does not use the proxy; empty if it does."""
+        from requests.utils import should_bypass_proxies
+
+        if is_loopback(url):
+            return "the host is this machine"
+        return "NO_PROXY lists the host" if should_bypass_proxies(_with_port(url), self.no_proxy) else ""
+
+    def route(self, url: str) -> str:
+        """Describe in a debug line where a call to this URL goes: without its query, and with proxy and CA bundle."""
+        if proxies := self.proxies_for(url):
+            proxy = f"proxy {_address(proxies['https'])} ({self.proxy_from})"
+        else:
+            proxy = f"no proxy ({self._bypassed_by(url) if self.proxy else 'none is set'})"
+        source = f" ({self.certificates_from})" if self.certificates_from else ""
+        return f"{_address(url)}{urlsplit(url).path}, {proxy}, CA bundle: {self.verified_by}{source}"
 
     def distrust(self, error: Exception, host: str) -> Distrust | None:
         """Why the certificate was refused, if that ended the call to this host; None for any other error."""
@@ -175,6 +203,12 @@ def refused_by_proxy(error: Exception) -> str:
     """What to add to an error's name when it was the proxy that said no."""
     found = re.search(r"Tunnel connection failed: ([0-9]{3})", str(error))
     return f", because the proxy answered HTTP {found[1]}" if found else ""
+
+
+def _address(url: str) -> str:
+    """The URL's scheme, host and port: no user name, password, path or query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _with_port(url: str) -> str:

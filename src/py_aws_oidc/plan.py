@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from py_aws_oidc.inputs import Inputs, InvalidInputs
@@ -20,10 +20,11 @@ class Source(Enum):
 
 @dataclass(frozen=True)
 class Plan:
-    """The source, and whether the ID token would have been it if the job could get one."""
+    """The source and why it was chosen, and whether it is not the ID token only because the job cannot get one."""
 
     source: Source
     id_token_is_missing: bool = False
+    why: str = field(default="", compare=False)
 
 
 def plan(inputs: Inputs, *, id_token_offered: bool) -> Plan:
@@ -32,12 +33,18 @@ def plan(inputs: Inputs, *, id_token_offered: bool) -> Plan:
     Raises InvalidInputs when the role is a bare name, and nothing says in which account it is.
     """
     if inputs.web_identity_token_file:
-        return Plan(Source.TOKEN_FILE)
+        return Plan(Source.TOKEN_FILE, why="web-identity-token-file is set")
     if inputs.aws_access_key_id:
-        return Plan(Source.KEYS)
-    wants_id_token = bool(inputs.role_to_assume) and not (inputs.role_chaining or inputs.force_skip_oidc)
-    if not (wants_id_token and id_token_offered):
-        return Plan(Source.ENVIRONMENT, id_token_is_missing=wants_id_token)
+        return Plan(Source.KEYS, why="aws-access-key-id is set")
+    if not inputs.role_to_assume:
+        return Plan(Source.ENVIRONMENT, why="role-to-assume is not set")
+    if inputs.role_chaining or inputs.force_skip_oidc:
+        name = "role-chaining" if inputs.role_chaining else "force-skip-oidc"
+        return Plan(Source.ENVIRONMENT, why=f"{name} is true")
+    if not id_token_offered:
+        return Plan(Source.ENVIRONMENT, id_token_is_missing=True, why="the job cannot get an ID token")
     if isinstance(inputs.role_to_assume, RoleName):
-        raise InvalidInputs(["role-to-assume must be an ARN: an ID token does not name the account of the role"])
-    return Plan(Source.ID_TOKEN)
+        raise InvalidInputs(
+            ["role-to-assume must be an ARN: an ID token does not say in which account the role is"]
+        )
+    return Plan(Source.ID_TOKEN, why="the job can get an ID token, and role-to-assume is set")

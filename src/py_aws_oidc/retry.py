@@ -6,7 +6,6 @@ One loop decides; the retries of the libraries are off. Waiting is exponential b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -117,8 +116,3 @@ class Retry:
         if retryability is Retryability.RETRY_ONCE:
             return 1.0
         return self.clock.uniform(0, min(_CAP_SECONDS, _BASE_SECONDS * 2**count))
-
-
-def seconds(retry_after: str) -> float:
-    """Read the seconds of a Retry-After header; 0 for a date, since two clocks can differ."""
-    return float(retry_after) if re.fullmatch(r"[0-9]{1,4}", retry_after) else 0.0

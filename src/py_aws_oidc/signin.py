@@ -149,6 +149,7 @@ class SignIn:
     def by(self, plan: Plan) -> sts.Session:
         """The session of the plan's source; with the workaround, one whose keys have no special characters."""
         self.log.info(f"Starting from {plan.source.value}.")
+        self.log.debug(f"Source of identity: {plan.source.value}, because {plan.why}.")
         assume = self._ready(plan)
         if not (self.inputs.special_characters_workaround and self.inputs.role_to_assume):
             return assume()

@@ -137,7 +137,7 @@ class End:
             f"exported {self.written:.3f} s after the signal": self.exported and self.written > WRITES_SECONDS,
             f"ended {self.took:.3f} s after the signal": self.took > MOST_SECONDS,
             f"took {self.seconds:.3f} s": calls and self.seconds > CALLS_SECONDS,
-            "did not say why": "in a way that it should not" in self.said,
+            "did not say why": "Unexpected error" in self.said,
         }
         return ", ".join(fault for fault, is_there in faults.items() if is_there)
 

@@ -189,7 +189,7 @@ def test_an_answer_that_is_not_of_aws_is_not_taken_for_a_refusal():
         world.faults.script("GetCallerIdentity", Fault(status=502, body="", headers={"Retry-After": "3"}))
         endpoint = sts.Endpoint.read({}, "eu-west-1", world.aws_url, Network())
 
-        with pytest.raises(sts.Failure, match="Something that is not AWS STS answered") as caught:
+        with pytest.raises(sts.Failure, match="Another server answered in place of AWS STS") as caught:
             sts.caller_identity(sts.Service(endpoint, KEYS), KEYS)
 
     assert (caught.value.retryability, caught.value.retry_after) == (Retryability.TRANSIENT, 3)

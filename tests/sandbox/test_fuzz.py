@@ -34,7 +34,7 @@ def ended(status: int = 0, log: str = "", **more: float) -> Ended:
         (ended(2, "::error::No."), "status 2 and 1 errors"),
         (ended(1), "status 1 and 0 errors"),
         (ended(0, "::error::No."), "status 0 and 1 errors"),
-        (ended(1, "::error::py-aws-oidc failed in a way that it should not"), "failed inside"),
+        (ended(1, "::error::Unexpected error (KeyError) in py-aws-oidc"), "failed inside"),
         (ended(0, "Traceback (most recent call last):"), "failed inside"),
         (ended(0, "::set-env name=PATH::x"), "printed a stray command"),
         (ended(0, f"a line\r::warning::{fuzz.PLANTED}"), "printed a stray command"),

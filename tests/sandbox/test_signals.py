@@ -47,7 +47,7 @@ GREEN = replace(RED, outcome="success", status=0, exported=frozenset(EXPORTED), 
         (replace(GREEN, written=0.4), "exported 0.400 s after the signal"),
         (replace(RED, took=121), "ended 121.000 s after the signal"),
         (replace(RED, shot=Shot(0.1, limit=LIMITS["call"]), seconds=30), "took 30.000 s"),
-        (replace(RED, said="failed in a way that it should not"), "did not say why"),
+        (replace(RED, said="Unexpected error (KeyError) in py-aws-oidc"), "did not say why"),
     ],
 )
 def test_how_a_run_must_not_end(end, fault):

@@ -29,13 +29,14 @@ class Refused(Failure):
         retry_after: float = 0,
         *,
         by: str = "AWS",
+        request_id: str = "",
         token_expired: bool = False,
     ) -> None:
         super().__init__(
             f"{by} refused {operation}: {spoken(code, message, status)}",
             why=f"{by} gives no other reason.",
             fix=f"look up the code in the AWS STS API Reference ({operation}, Errors).",
-            error=f"{shown(code)} (HTTP {status})",
+            error=f"{shown(code)} (HTTP {status}{f', request ID {request_id}' if request_id else ''})",
             retryability=retryability_of(code, message, status, operation, token_expired=token_expired),
             retry_after=retry_after,
         )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from py_aws_oidc import __version__
 from py_aws_oidc.aws.arn import account_of
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.errors import Refused, retryability_of
+from py_aws_oidc.calls import Answer
 from py_aws_oidc.failure import Failure, Retryability
 from py_aws_oidc.interrupts import leave_to_main_thread, time_limit
 from py_aws_oidc.network import (
@@ -32,12 +33,12 @@ from py_aws_oidc.network import (
     is_too_large,
     refused_by_proxy,
 )
-from py_aws_oidc.retry import seconds
 from py_aws_oidc.secret import Secret
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
     from mypy_boto3_sts import STSClient
+
+_AROUND = timedelta(minutes=5)  # of a call, where CloudTrail has it
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,14 @@ class Endpoint:
     def name(self) -> str:
         """Who answers there, as the subject of a sentence."""
         return service_name(None if self.is_aws else self.url)
+
+    @property
+    def chosen_by(self) -> str:
+        """What the choice of the endpoint depends on, for a debug line."""
+        if self.url:
+            return "the input sts-endpoint"
+        fips, dualstack = ("on" if on else "off" for on in (self.use_fips, self.use_dualstack))
+        return f"the region {self.region}, FIPS {fips}, dual-stack {dualstack}"
 
     @classmethod
     def read(
@@ -160,9 +169,13 @@ def assume_role_with_web_identity(
     `has_expired` is asked after a refusal, since the token may expire on the way. Raises Refused when STS says no,
     Failure when it cannot be reached or its answer cannot be used.
     """
-    parameters = {**request.parameters(), "WebIdentityToken": token.reveal()}
-    answer = _call(service, "assume_role_with_web_identity", parameters, token_expired=has_expired)
-    return _session(answer, now, service.endpoint)
+    return _call(
+        service,
+        "AssumeRoleWithWebIdentity",
+        {**request.parameters(), "WebIdentityToken": token.reveal()},
+        lambda answer: _session(answer, now, service.endpoint),
+        token_expired=has_expired,
+    )
 
 
 def assume_role(  # noqa: PLR0913 - the operation's own parameters
@@ -181,12 +194,15 @@ def assume_role(  # noqa: PLR0913 - the operation's own parameters
         **({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}),
         **({"TransitiveTagKeys": list(transitive_tag_keys)} if tags and transitive_tag_keys else {}),
     }
-    return _session(_call(service, "assume_role", parameters), now, service.endpoint)
+    return _call(service, "AssumeRole", parameters, lambda answer: _session(answer, now, service.endpoint))
 
 
 def caller_identity(service: Service, credentials: Credentials) -> Session:
     """Whose credentials these are, with which the service is called. Raises as above."""
-    answer = _call(service, "get_caller_identity", {})
+    return _call(service, "GetCallerIdentity", {}, lambda answer: _identified(answer, credentials))
+
+
+def _identified(answer: Mapping[str, Any], credentials: Credentials) -> Session:
     arn, account = answer.get("Arn"), answer.get("Account")
     if not arn or not account or not re.fullmatch(r"[!-~]+", arn) or not re.fullmatch(r"[0-9]{12}", account):
         raise _not_an_answer("GetCallerIdentity named no ARN or no account")
@@ -204,47 +220,88 @@ def _call(
     service: Service,
     operation: str,
     parameters: Mapping[str, Any],
+    read: Callable[[Mapping[str, Any]], Session],
     *,
     token_expired: Callable[[], bool] = lambda: False,
+) -> Session:
+    """Make the call and read its answer; a Failure that follows an answer says how to find the call at AWS."""
+    answers: list[Answer] = []
+    try:
+        return read(_send(service, operation, parameters, answers, token_expired))
+    except Failure as failure:
+        raise failure.replaced(lookup=_lookup(service.endpoint, operation, answers)) from None
+
+
+def _send(
+    service: Service,
+    operation: str,
+    parameters: Mapping[str, Any],
+    seen: list[Answer],
+    token_expired: Callable[[], bool],
 ) -> Mapping[str, Any]:
+    from botocore import xform_name
     from botocore.exceptions import BotoCoreError, ClientError
 
     from py_aws_oidc import answers
 
-    seen: list[tuple[int, str]] = []
-
-    def see(response_dict: Mapping[str, Any], **_: object) -> None:
-        seen.append((response_dict["status_code"], response_dict["headers"].get("retry-after", "")))
-
-    too_slow = _unreachable(service.endpoint, TimeoutError())
+    endpoint = service.endpoint
+    too_slow = _unreachable(endpoint, TimeoutError())
     try:
         client = service.client()
     except TimeoutError:
         raise too_slow from None
     except (BotoCoreError, ValueError) as error:
-        raise _unreachable(service.endpoint, error, is_permanent=True) from None
-    # An answer that cannot be parsed has a status all the same, and botocore tells it only here.
-    client.meta.events.register("before-parse.sts", see)
-    try:
-        with time_limit(WHOLE_CALL_SECONDS, too_slow), answers.limited():
-            answer: Mapping[str, Any] = getattr(client, operation)(**parameters)
-    except ClientError as error:
-        raise _refused(service.endpoint, error, *seen[-1], token_expired=token_expired()) from None
-    except (BotoCoreError, ValueError) as error:
-        if seen and isinstance(error, ValueError):
-            raise _not_an_answer("a time in it cannot be read") from None
-        raise _unreachable(service.endpoint, error, is_permanent=is_permanent(error)) from None
-    except Exception:
-        if not seen:
-            raise  # the time is up, or something of ours is broken
-        # botocore's parser raises whatever it trips over, with the answer in its text.
-        status, retry_after = seen[-1]
-        if status in range(200, 300):
-            raise _not_an_answer("it is not the XML of STS", Retryability.TRANSIENT) from None
-        raise _not_of_sts(service.endpoint, status, retry_after) from None
-    finally:
-        client.meta.events.unregister("before-parse.sts", see)
-    return answer
+        raise _unreachable(endpoint, error, is_permanent=True) from None
+    calls = endpoint.network.calls
+    route = f"{endpoint.network.route(client.meta.endpoint_url)}, endpoint chosen by {endpoint.chosen_by}"
+    with calls.call(operation, route) as logged:
+
+        def see(response_dict: Mapping[str, Any], **_: object) -> None:
+            answer = Answer.read(response_dict["status_code"], response_dict["headers"], "x-amzn-RequestId")
+            seen.append(answer)
+            logged.append(answer)
+
+        # An answer that cannot be parsed has a status all the same, and botocore tells it only here.
+        client.meta.events.register("before-parse.sts", see)
+        try:
+            with time_limit(WHOLE_CALL_SECONDS, too_slow), answers.limited():
+                result: Mapping[str, Any] = getattr(client, xform_name(operation))(**parameters)
+        except ClientError as error:
+            raise _refused(endpoint, operation, error.response, seen[-1], token_expired=token_expired()) from None
+        except (BotoCoreError, ValueError) as error:
+            if seen and isinstance(error, ValueError):
+                raise _not_an_answer("a time in it cannot be read") from None
+            raise _unreachable(endpoint, error, is_permanent=is_permanent(error)) from None
+        except Exception:
+            if not seen:
+                raise  # the time is up, or something of ours is broken
+            # botocore's parser raises whatever it trips over, with the answer in its text.
+            if seen[-1].status in range(200, 300):
+                raise _not_an_answer("it is not the XML of STS", Retryability.TRANSIENT) from None
+            raise _not_of_sts(endpoint, seen[-1]) from None
+        finally:
+            client.meta.events.unregister("before-parse.sts", see)
+    return result
+
+
+def _lookup(endpoint: Endpoint, operation: str, answers: Sequence[Answer]) -> Iterator[str]:
+    """The request's ID, and how to find the call in CloudTrail (AWS CLI Command Reference, `lookup-events`)."""
+    answer = answers[-1] if answers else Answer(0)
+    if not answer.request_id:
+        return
+    if not endpoint.is_aws:
+        yield f"{answer.request_id} ({operation})"
+        return
+    at, window = "", ""
+    if answer.date:
+        start, end = answer.date - _AROUND, answer.date + _AROUND
+        at = f" at {answer.date:%Y-%m-%d %H:%M:%S} UTC"
+        window = f" --start-time={start:%Y-%m-%dT%H:%M:%SZ} --end-time={end:%Y-%m-%dT%H:%M:%SZ}"
+    yield f"{answer.request_id} ({operation} in {endpoint.region}{at}). To find this requestID in CloudTrail, run:"
+    yield (
+        f"aws cloudtrail lookup-events --region={endpoint.region} "
+        f"--lookup-attributes=AttributeKey=EventName,AttributeValue={operation}{window}"
+    )
 
 
 def _client(endpoint: Endpoint, credentials: Credentials | None) -> STSClient:
@@ -333,45 +390,45 @@ def _word(given: Mapping[str, Any], name: str) -> Secret:
 
 
 def _refused(
-    endpoint: Endpoint, error: ClientError, status: int, retry_after: str, *, token_expired: bool
+    endpoint: Endpoint, operation: str, response: Mapping[str, Any], answer: Answer, *, token_expired: bool
 ) -> Failure:
     # The error of Ceph stands alone, as in S3; that of AWS is within an ErrorResponse.
-    said: Mapping[str, Any] = error.response.get("Error") or error.response
-    code = said.get("Code") or ""
+    error: Mapping[str, Any] = response.get("Error") or response
+    code = error.get("Code") or ""
     # botocore makes a code of the status where the answer has none.
     if not code or code.isdecimal():
-        return _not_of_sts(endpoint, status, retry_after)
-    message = said.get("Message") or ""
+        return _not_of_sts(endpoint, answer)
     return Refused(
-        error.operation_name,
+        operation,
         code,
-        message,
-        status,
-        seconds(retry_after),
+        error.get("Message") or "",
+        answer.status,
+        answer.retry_after,
         by=endpoint.name,
+        request_id=answer.request_id,
         token_expired=token_expired,
     )
 
 
-def _not_of_sts(endpoint: Endpoint, status: int, retry_after: str) -> Failure:
+def _not_of_sts(endpoint: Endpoint, answer: Answer) -> Failure:
     if not endpoint.is_aws:
         return Failure(
-            f"{endpoint.name} answered with HTTP status {status} and without an error of STS.",
-            why="the answer is not the XML of STS: what listens there may be no STS, or a proxy or another server on "
+            f"{endpoint.name} answered with HTTP status {answer.status} and without an error of STS.",
+            why="the answer is not the XML of STS: the server there may not be an STS, or a proxy or another server on "
             "the way answered.",
             fix="check that sts-endpoint is the address at which the service answers AssumeRoleWithWebIdentity, with "
             "its path if it has one; then check the proxy (http-proxy, HTTPS_PROXY, NO_PROXY).",
-            error=f"HTTP {status} without an error of STS",
-            retryability=retryability_of("", "", status),
-            retry_after=seconds(retry_after),
+            error=f"HTTP {answer.status} without an error of STS",
+            retryability=retryability_of("", "", answer.status),
+            retry_after=answer.retry_after,
         )
     return Failure(
-        f"Something that is not AWS STS answered in its place, with HTTP status {status}.",
+        f"Another server answered in place of AWS STS, with HTTP status {answer.status}.",
         why="the answer is not the XML of STS; a proxy or another server on the way gave it.",
         fix="check the proxy (http-proxy, HTTPS_PROXY, NO_PROXY), its user name and password, and sts-endpoint.",
-        error=f"HTTP {status} without an error of STS",
-        retryability=retryability_of("", "", status),
-        retry_after=seconds(retry_after),
+        error=f"HTTP {answer.status} without an error of STS",
+        retryability=retryability_of("", "", answer.status),
+        retry_after=answer.retry_after,
     )
 
 

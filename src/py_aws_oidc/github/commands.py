@@ -1,4 +1,4 @@
-"""Log commands: mask, group, error, notice, warning.
+"""Log commands: mask, group, debug, error, notice, warning.
 
 The grammar is GitHub's ("Workflow commands for GitHub Actions");
 how the runner reads a line, its source says.
@@ -70,6 +70,10 @@ class Log:
         """Have the runner show `***` wherever the secret turns up from here on."""
         if secret.reveal().strip():
             self._write(f"::add-mask::{escape_data(secret.reveal())}")
+
+    def debug(self, text: str) -> None:
+        """Print a line that the runner shows only in step debug logging (ACTIONS_STEP_DEBUG)."""
+        self._write(f"::debug::{escape_data(self._ready(shown(text, MOST_OF_TEXT)))}")
 
     def error(self, text: str | Iterable[str], *, title: str) -> None:
         """Print an error annotation, which is what the page of the run shows."""

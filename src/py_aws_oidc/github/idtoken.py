@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from py_aws_oidc import __version__
+from py_aws_oidc.calls import Answer
 from py_aws_oidc.failure import Failure, Retryability
 from py_aws_oidc.github.context import Context
 from py_aws_oidc.interrupts import time_limit
@@ -28,7 +29,6 @@ from py_aws_oidc.network import (
     is_too_large,
     refused_by_proxy,
 )
-from py_aws_oidc.retry import seconds
 from py_aws_oidc.secret import Secret
 
 _URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
@@ -104,7 +104,12 @@ def fetch(
     too_slow = _unreachable(request.url, TimeoutError(), network)
     meanwhile()
     try:
-        with time_limit(WHOLE_CALL_SECONDS, too_slow), answers.limited(), requests.Session() as session:
+        with (
+            network.calls.call("The request for an ID token", network.route(request.url)) as seen,
+            time_limit(WHOLE_CALL_SECONDS, too_slow),
+            answers.limited(),
+            requests.Session() as session,
+        ):
             session.trust_env = False  # else a netrc file would replace the bearer token
             answer = session.get(
                 request.url,
@@ -124,11 +129,12 @@ def fetch(
                 # requests would unpack the body, and a compressed one can be a thousand times larger than it seems.
                 stream=True,
             )
+            seen.append(Answer.read(answer.status_code, answer.headers, "X-GitHub-Request-Id"))
             body = b"".join(answer.raw.stream(decode_content=False))
     except (requests.RequestException, HTTPError, ValueError) as error:
         # A ValueError is a URL, a header or a host name that cannot be sent at all.
         raise _unreachable(request.url, error, network) from None
-    return _value(answer.status_code, body, answer.headers)
+    return _value(seen[-1], body, answer.headers.get("Content-Encoding", "identity"))
 
 
 def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
@@ -183,18 +189,18 @@ def claims_of(token: Secret) -> Mapping[str, Any]:
 _TRY_AGAIN = "run the job again; if it keeps failing, look at https://www.githubstatus.com."
 
 
-def _value(status: int, body: bytes, headers: Mapping[str, str]) -> Secret:
-    if status != 200:  # noqa: PLR2004 - OK, the only good answer
-        why, retryability = _STATUS.get(status, _OTHER_STATUS)
+def _value(answer: Answer, body: bytes, encoding: str) -> Secret:
+    if answer.status != 200:  # noqa: PLR2004 - OK, the only good answer
+        why, retryability = _STATUS.get(answer.status, _OTHER_STATUS)
         raise Failure(
-            f"The token service of the runner refused the request for an ID token with HTTP status {status}.",
+            f"The token service of the runner refused the request for an ID token with HTTP status {answer.status}.",
             why=why,
             fix=_TRY_AGAIN,
-            error=f"HTTP {status}",
+            error=f"HTTP {answer.status}",
             retryability=retryability,
-            retry_after=seconds(headers.get("Retry-After", "")),
+            retry_after=answer.retry_after,
         )
-    if headers.get("Content-Encoding", "identity") != "identity":
+    if encoding != "identity":
         raise _not_a_token("it is compressed, although the request asked for plain text", Retryability.PERMANENT)
     import json
 
