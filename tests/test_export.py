@@ -188,7 +188,7 @@ def test_when_one_file_cannot_be_written_the_others_are_taken_back(tmp_path, mon
     def failing(self, file, entries) -> None:
         append(self, file, entries)
         if file.variable == full:
-            raise Failure("No space.", why="full", fix="wait")
+            raise Failure("No space.", name="test", why="full", fix="wait")
 
     monkeypatch.setattr(export.AllOrNothing, "append", failing)
 

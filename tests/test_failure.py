@@ -6,7 +6,7 @@ from py_aws_oidc.inputs import InvalidInputs
 from py_aws_oidc.secret import Secret
 
 FAILURES = [
-    Failure("What.", why=["Why.", "More."], fix="Fix."),
+    Failure("What.", name="test", why=["Why.", "More."], fix="Fix."),
     Refused("AssumeRole", "AccessDenied", "No.", 403),
     InvalidInputs(["aws-region is missing"], ["value"]),
 ]

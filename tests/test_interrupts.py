@@ -17,7 +17,7 @@ CANCEL = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
 def failure(text: str) -> Failure:
-    return Failure(text, why="Why.", fix="Fix.")
+    return Failure(text, name="test", why="Why.", fix="Fix.")
 
 
 class Ends:

@@ -51,7 +51,7 @@ def test_what_a_message_names_is_masked_before_it_is_shown():
 def test_a_page_that_would_be_too_long_for_github_keeps_its_first_part_and_says_that_it_was_cut(
     monkeypatch, tmp_path
 ):
-    failure = Failure("What.", why=["Why."] * 100_000, fix="Fix.")
+    failure = Failure("What.", name="test", why=["Why."] * 100_000, fix="Fix.")
     failure = failure.replaced(details="### Section\n\ntext\n" * 200_000)
     monkeypatch.setattr(action, "run", raising(failure))
     page = tmp_path / "page"
@@ -146,7 +146,7 @@ def test_the_first_cause_is_shown_first(monkeypatch):
 
 
 def test_a_post_that_fails_does_not_say_that_there_are_no_credentials(monkeypatch):
-    monkeypatch.setattr(cleanup, "run", raising(Failure("No.", why="Why.", fix="Fix.")))
+    monkeypatch.setattr(cleanup, "run", raising(Failure("No.", name="test", why="Why.", fix="Fix.")))
 
     assert called("post")[1].startswith("::error title=AWS variables not put back::No.")
 

@@ -27,6 +27,7 @@ class Story:
         if self.kinds:
             raise Failure(
                 "No.",
+                name="test",
                 why="Why.",
                 fix="Fix.",
                 error=self.error,

@@ -117,7 +117,9 @@ def _cut_in(failure: Failure, stage: str, environ: Mapping[str, str], log: Log) 
 
 def _summary(title: str, failure: Failure, escape: Callable[[str], str]) -> str:
     texts = [(f"**{label}:** " if label else "", escape(text.strip("\n"))) for label, text in failure.paragraphs]
-    return "".join((f"## {title}\n\n", *(f"{label}{text}\n\n" for label, text in texts)))
+    return "".join(
+        (f"## {title}\n\n", *(f"{label}{text}\n\n" for label, text in texts), f"**More:** {failure.link}\n\n")
+    )
 
 
 def _cancelled(stage: str) -> Failure:
@@ -127,6 +129,7 @@ def _cancelled(stage: str) -> Failure:
     }
     return Failure(
         what[stage],
+        name="cancelled",
         why="the job was cancelled, or a time limit of the workflow was reached.",
         fix="if this was not intended, check timeout-minutes and read the lines above.",
     )
@@ -138,6 +141,7 @@ def _failure(error: BaseException) -> Failure:
     # Its text may hold anything; its name cannot.
     return Failure(
         f"Unexpected error ({type(error).__name__}) in py-aws-oidc {__version__}.",
+        name="unexpected-error",
         why="this is a bug in the action, not in your workflow.",
         fix="set SHOW_STACK_TRACE: true in the step's env, run the job again, and report the log at "
         "https://github.com/org/py-aws-oidc/issues.",

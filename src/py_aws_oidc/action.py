@@ -68,6 +68,7 @@ def check_account(session: sts.Session, inputs: Inputs, service: str) -> None:
     if allowed and not session.account:
         raise Failure(
             f"{service} did not say for which account the credentials are, so nothing was exported.",
+            name="account-unknown",
             why=f"allowed-account-ids lists {', '.join(allowed)}, and without an account it cannot be checked.",
             fix="remove allowed-account-ids from this step: it needs a service whose roles are in accounts or tenants.",
         )
@@ -75,6 +76,7 @@ def check_account(session: sts.Session, inputs: Inputs, service: str) -> None:
         kind = "AWS account" if inputs.is_for_aws else "account"
         raise Failure(
             f"The credentials are for {kind} {session.account}, which is not allowed here; nothing was exported.",
+            name="account-not-allowed",
             why=f"allowed-account-ids lists {', '.join(allowed)}.",
             fix="use a role or keys of an account in this list, or add the account to it.",
         )
@@ -105,6 +107,7 @@ def too_long(seconds: int, last_errors: Sequence[str]) -> Failure:
     """The failure at the limit of action-timeout-s, with the last error of a call if there was one."""
     return Failure(
         f"The step was stopped after {seconds} seconds.",
+        name="action-timeout",
         why=[
             "this is the limit that the input action-timeout-s sets for the whole step.",
             *(f"The last error: {error}" for error in last_errors),

@@ -9,6 +9,9 @@ from typing import Any, Self
 from py_aws_oidc.quoting import joined
 from py_aws_oidc.secret import Secret
 
+# Not from GITHUB_ACTION_REPOSITORY: a job can set it, and would then choose what a person opens.
+_PAGE = "https://github.com/org/py-aws-oidc/blob/main/docs/troubleshooting.md"
+
 
 class Retryability(Enum):
     """Whether a call that ended with an error can succeed when it is made again."""
@@ -23,15 +26,17 @@ class Retryability(Enum):
 class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such a step ends
     """The step cannot go on, and the person who reads the log can do something about it. A value: it never changes.
 
-    `what`, `why` and `fix` are whole sentences. A text that is given as a str is one line, whatever its values hold: a
-    line break in it is spelt out. Several lines are given one by one. `error` is the same in a few words, for the log
-    line of a retry: a code with its HTTP status, or the name of an exception. `retry_after` is how many seconds the
-    other side asks to wait before the next attempt; `attempts` is how often the call was made, once no more attempt
-    follows. `lookup` is the ID of the request, and how to find the call in the other side's records. `hidden` is what
-    must be masked before the texts are shown; `details` is what the job summary has besides them, as Markdown.
+    `name` is that of its section in docs/troubleshooting.md. `what`, `why` and `fix` are whole sentences. A text that
+    is given as a str is one line, whatever its values hold: a line break in it is spelt out. Several lines are given
+    one by one. `error` is the same in a few words, for the log line of a retry: a code with its HTTP status, or the
+    name of an exception. `retry_after` is how many seconds the other side asks to wait before the next attempt;
+    `attempts` is how often the call was made, once no more attempt follows. `lookup` is the ID of the request, and how
+    to find the call in the other side's records. `hidden` is what must be masked before the texts are shown; `details`
+    is what the job summary has besides them, as Markdown.
     """
 
     what: str
+    name: str
     why: str
     fix: str
     error: str
@@ -46,6 +51,7 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
         self,
         what: str,
         *,
+        name: str,
         why: str | Iterable[str],
         fix: str | Iterable[str],
         error: str = "",
@@ -56,6 +62,7 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
         super().__init__(what)
         vars(self).update(
             _joined(what=what, why=why, fix=fix),
+            name=name,
             error=error,
             retryability=retryability,
             retry_after=retry_after,
@@ -87,7 +94,13 @@ class Failure(Exception):  # noqa: N818 - the word that GitHub uses for how such
             yield "Request ID", self.lookup
 
     def __str__(self) -> str:
-        return "\n\n".join(f"{label}: {text}" if label else text for label, text in self.paragraphs)
+        texts = (f"{label}: {text}" if label else text for label, text in self.paragraphs)
+        return "\n\n".join((*texts, f"More: {self.link}"))
+
+    @property
+    def link(self) -> str:
+        """The section of the documentation that is about this failure."""
+        return f"{_PAGE}#{self.name}"
 
     def __setattr__(self, name: str, value: object) -> None:
         # Python itself sets __traceback__ and the like.

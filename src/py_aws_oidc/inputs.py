@@ -31,7 +31,8 @@ class InvalidInputs(Failure):
     def __init__(self, problems: list[str], hidden: Iterable[str] = ()) -> None:
         count = "1 input" if len(problems) == 1 else f"{len(problems)} inputs"
         super().__init__(
-            f"{count} of this step cannot be used, so no call was made.",
+            f"{count} of this step cannot be used, so nothing was tried.",
+            name="invalid-inputs",
             why=["", *(f"- {problem}" for problem in problems)],
             fix="correct the step's `with:` block in the workflow file. If a value comes from a secret or a "
             "variable, it must be set where this job can see it; pull requests from forks and from Dependabot see "

@@ -102,6 +102,7 @@ class Network:
         except ValueError as error:
             raise Failure(
                 f"The proxy that {self.proxy_from} names cannot be used.",
+                name="proxy",
                 why=f"{error}.",
                 fix="correct the variable or the input, or list the host in NO_PROXY. A user name and a password with "
                 "special characters must be percent-encoded.",

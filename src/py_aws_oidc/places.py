@@ -41,6 +41,7 @@ def locate(environ: Mapping[str, str]) -> Places:
     if not home.startswith("/"):
         raise Failure(
             "There is no place for a profile.",
+            name="no-home",
             why="the shared credentials and config files lie under HOME, and HOME is not set to an absolute path.",
             fix="set HOME, or leave aws-profile blank.",
         )
@@ -85,6 +86,7 @@ def _given_place(source: str, given: str, environ: Mapping[str, str]) -> Path:
     if not given.startswith("/") or ".." in given.split("/") or "$" in given:
         raise Failure(
             f"{source} is not a plain absolute path: {given}.",
+            name="path-not-absolute",
             why="a path that is relative, begins with ~, or has .. or $ in it may mean another file elsewhere.",
             fix=f"set {source} to the absolute path of a file, or leave it unset.",
         )
@@ -95,6 +97,7 @@ def _given_place(source: str, given: str, environ: Mapping[str, str]) -> Path:
     if home == _CONTAINER_HOME and not any(is_really_in(path.parent, mount) for mount in mounts):
         raise Failure(
             f"{source} names {path}, a file of the host that this action's container cannot see.",
+            name="path-not-mounted",
             why="a container action sees only the folders that the runner mounts, and whatever it makes elsewhere is "
             "lost with the container.",
             fix=f"leave {source} unset: the file is then made in the HOME that the job's containers share, and later "
@@ -108,6 +111,7 @@ def _refuse_reserved(path: Path, environ: Mapping[str, str]) -> Path:
     if is_in(path, environ.get("GITHUB_WORKSPACE", "")):
         raise Failure(
             f"{path} is in the workspace, where no credentials should be.",
+            name="path-in-workspace",
             why="files of the workspace end up in artifacts, caches, images and commits.",
             fix="let AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name files elsewhere, or leave them unset.",
         )
@@ -115,6 +119,7 @@ def _refuse_reserved(path: Path, environ: Mapping[str, str]) -> Path:
         if _is_same(path, environ.get(variable, "")):
             raise Failure(
                 f"{path} is the runner's own file {variable}, which cannot hold a profile.",
+                name="path-of-runner",
                 why=f"the runner reads {variable} after the step, and a profile in it would be an error.",
                 fix="let AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name other files, or leave them unset.",
             )

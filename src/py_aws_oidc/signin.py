@@ -83,6 +83,7 @@ class TokenFile:
         except ValueError as error:
             raise Failure(
                 f"The web identity token file {self.path} cannot be read.",
+                name="token-file-unreadable",
                 why=f"{error}.",
                 fix="check the input web-identity-token-file. This action runs in a container, which sees only the "
                 "workspace and HOME of the job: have an earlier step copy the token there, as a file and not "
@@ -91,6 +92,7 @@ class TokenFile:
         if not text:
             raise Failure(
                 f"The web identity token file {self.path} is empty.",
+                name="token-file-empty",
                 why="whatever writes the token has not done so yet, or has failed.",
                 fix="check the step before this one that should write the token.",
             )
@@ -159,11 +161,7 @@ class SignIn:
             if not any(_SPECIAL_CHARACTERS & set(key.reveal()) for key in keys):
                 return session
             self.log.info("The secret access key has special characters, so another one is asked for.")
-        raise Failure(
-            f"{self.endpoint.name} gave {_WORKAROUND_TRIES} secret access keys, and each had special characters.",
-            why="special-characters-workaround asks for one without, and about one key in three has none.",
-            fix="run the job again, or find out which tool cannot take such keys: AWS's own tools can.",
-        )
+        raise special_characters(self.endpoint.name)
 
     def _ready(self, plan: Plan) -> Callable[[], sts.Session]:
         """What to call for a session, once all that does not change from call to call is there."""
@@ -359,10 +357,21 @@ def read_policy(inputs: Inputs, environ: Mapping[str, str]) -> PolicyFile | None
     except ValueError as error:
         raise Failure(
             f"The trust policy file {name} cannot be used, so nothing was tried.",
+            name="trust-policy-file",
             why=f"{error}.",
             fix="check the input trust-policy-file: it names a file in the workspace (so a step with actions/checkout "
             "comes first) with the role's trust policy as JSON, as `aws iam get-role` prints it, for instance.",
         ) from None
+
+
+def special_characters(service: str) -> Failure:
+    """The failure when special-characters-workaround got no key that it wants."""
+    return Failure(
+        f"{service} gave {_WORKAROUND_TRIES} secret access keys, and each had special characters.",
+        name="special-characters",
+        why="special-characters-workaround asks for a key without them, and about one key in three has none.",
+        fix="run the job again, or find out which tool cannot use such keys: AWS's own tools can.",
+    )
 
 
 def _is_of(session: sts.Session, role: Role | RoleName) -> bool:

@@ -124,6 +124,7 @@ def _checked(key_id: str, secret: str, token: str | None) -> Credentials:
 def _unreadable(why: str) -> Failure:
     return Failure(
         "The credentials of the job's environment could not be read.",
+        name="environment-credentials",
         why=f"{why}.",
         fix="check the job's AWS_ variables, profiles and files. This action runs in a container: profiles and files "
         "of the host are not there, and profiles in the workspace are ignored: have an earlier step copy what is "
@@ -200,6 +201,7 @@ def nothing_found() -> Failure:
     """What to say of a job that has no credentials at all."""
     return Failure(
         "There are no AWS credentials to start from.",
+        name="no-credentials",
         why="no keys are given as inputs, and the SDK found none: not in the job's variables, not in a profile, not "
         "at the container or instance metadata services.",
         fix="set role-to-assume and give the job `id-token: write`, or give keys. On a self-hosted runner: this action "

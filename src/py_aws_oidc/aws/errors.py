@@ -34,6 +34,7 @@ class Refused(Failure):
     ) -> None:
         super().__init__(
             f"{by} refused {operation}: {spoken(code, message, status)}",
+            name="refused",
             why=f"{by} gives no other reason.",
             fix=f"look up the code in the AWS STS API Reference ({operation}, Errors).",
             error=f"{shown(code)} (HTTP {status}{f', request ID {request_id}' if request_id else ''})",

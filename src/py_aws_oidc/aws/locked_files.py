@@ -33,6 +33,7 @@ class UnfitError(Failure):
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
             f"{path} cannot hold a profile.",
+            name="file-not-usable",
             why=f"it is {why}.",
             fix="find out which step made it so; remove it, or let another file be used.",
         )
@@ -139,14 +140,20 @@ def _lock(descriptor: int) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > until:
-                raise Failure(
-                    f"The folder of the AWS files was locked by another process for {_LOCK_SECONDS:g} seconds.",
-                    why="another step of this action is writing a profile and has not finished, or hangs.",
-                    fix="find out which step that is, or let the two use different files.",
-                ) from None
+                raise still_locked() from None
             pause(_LOCK_EVERY_SECONDS)
         else:
             return
+
+
+def still_locked() -> Failure:
+    """The failure when another process does not release a folder's lock."""
+    return Failure(
+        f"The folder of the AWS files was locked by another process for {_LOCK_SECONDS:g} seconds.",
+        name="aws-files-locked",
+        why="another step of this action is writing a profile and has not finished.",
+        fix="find out which step that is, or let the two steps use different files.",
+    )
 
 
 def _sweep(folder: int) -> None:

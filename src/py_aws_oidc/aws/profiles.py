@@ -107,6 +107,7 @@ class Edit:
             if _has(file, section) and not overwrite:
                 raise Failure(
                     f"The profile {profile} is there already.",
+                    name="profile-exists",
                     why=f"{file.path} has a section [{section}].",
                     fix="choose another name for aws-profile, or set overwrite-aws-profile: true to replace it.",
                 )
@@ -237,6 +238,7 @@ def _refuse_what_cannot_stand(profile: str, settings: Mapping[str, str]) -> None
     if not shared_files.may_be_named(profile):
         raise Failure(
             f"A profile cannot be named {profile!r}.",
+            name="profile-name",
             why="SDKs differ in how they read a name with white space, brackets, slashes, quotes, comment signs or "
             "letters outside ASCII, and some take DEFAULT for every profile.",
             fix="use letters, digits and any of -_.@+:% in aws-profile.",
@@ -245,6 +247,7 @@ def _refuse_what_cannot_stand(profile: str, settings: Mapping[str, str]) -> None
         if not shared_files.may_be_set(value):
             raise Failure(
                 f"The profile {profile} was not written, because its {name} cannot stand in a shared file.",
+                name="profile-value",
                 why="such a value is one line of printable characters, without white space at either end, a quote at "
                 "its beginning, or a comment sign at its beginning or after white space.",
                 fix=f"find out where this {name} comes from.",
@@ -257,6 +260,7 @@ def _has(file: File, section: str) -> bool:
     except ValueError as error:
         raise Failure(
             f"{file.path} cannot be read, so nothing was written to it.",
+            name="shared-file-unreadable",
             why=f"{error}, which not every SDK takes.",
             fix="correct the file before this step.",
         ) from None
@@ -270,6 +274,7 @@ def _telling(*paths: Path) -> Iterator[None]:
     except OSError as error:
         raise Failure(
             "The profile could not be written.",
+            name="profile-not-written",
             why=f"{error.strerror or 'the system does not say why'} ({' or '.join(map(str, paths))}).",
             fix="check that the disk is not full, and that this user may write there.",
         ) from error

@@ -414,6 +414,7 @@ def _not_of_sts(endpoint: Endpoint, answer: Answer) -> Failure:
     if not endpoint.is_aws:
         return Failure(
             f"{endpoint.name} answered with HTTP status {answer.status} and without an error of STS.",
+            name="not-an-sts",
             why="the answer is not the XML of STS: the server there may not be an STS, or a proxy or another server on "
             "the way answered.",
             fix="check that sts-endpoint is the address at which the service answers AssumeRoleWithWebIdentity, with "
@@ -424,6 +425,7 @@ def _not_of_sts(endpoint: Endpoint, answer: Answer) -> Failure:
         )
     return Failure(
         f"Another server answered in place of AWS STS, with HTTP status {answer.status}.",
+        name="not-aws-sts",
         why="the answer is not the XML of STS; a proxy or another server on the way gave it.",
         fix="check the proxy (http-proxy, HTTPS_PROXY, NO_PROXY), its user name and password, and sts-endpoint.",
         error=f"HTTP {answer.status} without an error of STS",
@@ -443,11 +445,13 @@ def _unreachable(endpoint: Endpoint, error: Exception, *, is_permanent: bool = F
     if distrust := endpoint.network.distrust(error, where):
         return Failure(
             f"{name} was not called, because TLS certificate verification failed.",
+            name="sts-certificate",
             why=distrust.why,
             fix=distrust.fix,
         )
     return Failure(
         f"{name} could not be reached.",
+        name="sts-unreachable",
         why=f"the call to {where} ended with {ended} (CA bundle: {endpoint.network.verified_by}).",
         fix=f"check that {f'the region {endpoint.region!r} exists' if endpoint.is_aws else 'sts-endpoint is right'}, "
         "and that the runner reaches the endpoint, also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY).",
@@ -459,6 +463,7 @@ def _unreachable(endpoint: Endpoint, error: Exception, *, is_permanent: bool = F
 def _not_an_answer(why: str, retryability: Retryability = Retryability.PERMANENT) -> Failure:
     return Failure(
         "The answer of STS cannot be used, so nothing was exported.",
+        name="sts-answer",
         why=f"{why}.",
         fix="run the job again; if the input sts-endpoint is set, check that an STS answers there, and check "
         "the runner's clock.",

@@ -23,6 +23,7 @@ def explain(evidence: Evidence) -> Refused:
     checks = list(_checks(evidence))
     said = [f"- {name}: {shown(value)}" for name, value in _said(evidence).items()]
     return refused.replaced(
+        name="refused-by-other-service",
         what=f"{refused.by} refused {refused.operation}{f' for {evidence.role.arn}' if evidence.role else ''}: "
         f"{spoken(refused.code, refused.message, refused.status)}",
         why=[

@@ -41,6 +41,7 @@ def explain(evidence: Evidence) -> Refused:
     compared = fill(first.symptom.compared, said).splitlines()
     others = "Other causes are possible too. " if len(causes) > 1 else ""
     return refused.replaced(
+        name=first.name,
         what=f"AWS refused {refused.operation}{f' for {evidence.role.arn}' if evidence.role else ''}: "
         f"{spoken(refused.code, refused.message, refused.status)}",
         why=[

@@ -35,6 +35,7 @@ class CommandFile:
             return cls(variable, path)
         raise Failure(
             f"The runner's file {variable} is missing, so there is nowhere to put results.",
+            name="command-file-missing",
             why=f"the variable {variable} is not set, as it is in every step of a GitHub Actions job.",
             fix="run this program as a step of a workflow, or set the variable to an existing empty file.",
         )
@@ -137,6 +138,7 @@ def _opened(file: CommandFile) -> tuple[int, int]:
 def _cannot_be_written(file: CommandFile, error: OSError | ValueError) -> Failure:
     return Failure(
         f"The runner's file {file.variable} cannot be written.",
+        name="command-file-not-written",
         why=f"{getattr(error, 'strerror', None) or error} ({file.path}).",
         fix="the runner makes this file for every step: check that nothing in the job changed it or the variable, "
         "and that the runner's disk is not full.",

@@ -59,6 +59,7 @@ class IdTokenRequest:
         if not is_private(url):
             raise Failure(
                 "The ID token was not requested, since the address for it is not safe.",
+                name="token-request-url",
                 why=f"{_URL} is neither an https URL nor one of this machine, and the request has a secret.",
                 fix=f"find out what in the job sets {_URL}; GitHub's runner always gives an https URL.",
             )
@@ -149,6 +150,7 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
     except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
         raise Failure(
             "The runner's answer has an ID token that cannot be read.",
+            name="id-token-unreadable",
             why=f"it is not a JSON Web Token ({type(error).__name__}).",
             fix=_TRY_AGAIN,
         ) from None
@@ -156,6 +158,7 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
     if audience not in audiences:
         raise Failure(
             "The ID token is for another audience than the one asked for, so it was not used.",
+            name="id-token-audience",
             why=f"{audience!r} was asked for, but the token's aud is {claims.get('aud')!r}.",
             fix="if the runner is not GitHub's own, check that it uses the parameter `audience`.",
         )
@@ -163,12 +166,14 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
     if not isinstance(expiry, int | float) or not -_LATEST < expiry < _LATEST:
         raise Failure(
             "The ID token was not used, because it has no valid expiry.",
+            name="id-token-expiry",
             why=f"its exp claim is missing or not a number ({expiry!r}).",
             fix=_TRY_AGAIN,
         )
     if expiry <= now.timestamp():
         raise Failure(
             "The ID token has expired before it could be used.",
+            name="id-token-expired",
             why=f"its exp is {_moment(expiry)}, and this machine's clock says {now:%Y-%m-%d %H:%M:%S} UTC.",
             fix="check the runner's clock (GitHub's tokens are good for five minutes); run the job again.",
         )
@@ -194,6 +199,7 @@ def _value(answer: Answer, body: bytes, encoding: str) -> Secret:
         why, retryability = _STATUS.get(answer.status, _OTHER_STATUS)
         raise Failure(
             f"The token service of the runner refused the request for an ID token with HTTP status {answer.status}.",
+            name="token-service-refused",
             why=why,
             fix=_TRY_AGAIN,
             error=f"HTTP {answer.status}",
@@ -210,7 +216,7 @@ def _value(answer: Answer, body: bytes, encoding: str) -> Secret:
         value = None
     if not isinstance(value, str) or not value.strip():
         raise _not_a_token(
-            f"{len(body)} bytes came, but no JSON object with a text named `value`", Retryability.TRANSIENT
+            f"{len(body)} bytes came, but no JSON object with a string `value`", Retryability.TRANSIENT
         )
     return Secret(value.strip())
 
@@ -218,6 +224,7 @@ def _value(answer: Answer, body: bytes, encoding: str) -> Secret:
 def _not_a_token(why: str, retryability: Retryability) -> Failure:
     return Failure(
         "The answer to the request for an ID token has no token.",
+        name="token-service-answer",
         why=f"{why}.",
         fix=f"check which server answers at this address, and whether a proxy is on the way; {_TRY_AGAIN}",
         error="the answer has no token",
@@ -271,6 +278,7 @@ def _unreachable(url: str, error: Exception, network: Network) -> Failure:
     if distrust := network.distrust(error, host):
         return Failure(
             "The ID token was not requested, because TLS certificate verification failed.",
+            name="token-service-certificate",
             why=distrust.why,
             fix=distrust.fix,
         )
@@ -278,6 +286,7 @@ def _unreachable(url: str, error: Exception, network: Network) -> Failure:
     ended = f"{type(error).__name__}{refused_by_proxy(error)}"
     return Failure(
         "The token service of the runner could not be reached.",
+        name="token-service-unreachable",
         why=f"the request to {host} ended with {ended}.",
         fix="check that the runner reaches this host, also through its proxy (http-proxy, HTTPS_PROXY, NO_PROXY), and "
         f"that AWS_CA_BUNDLE, if it is set, has the right certificates; {_TRY_AGAIN}",
@@ -292,6 +301,7 @@ def no_permission(context: Context) -> Failure:
     if context.from_dependabot:
         return Failure(
             what,
+            name="no-id-token-dependabot",
             why="Dependabot started this run, and GitHub gives such runs read-only permissions unless the "
             "workflow raises them.",
             fix=[
@@ -303,6 +313,7 @@ def no_permission(context: Context) -> Failure:
     if context.from_fork:
         return Failure(
             what,
+            name="no-id-token-fork",
             why="this run is for a pull request from a fork, and GitHub never gives such a run an ID token: "
             "else anyone could sign in to your AWS account with a pull request.",
             fix="leave this step out for forks (if: github.event.pull_request.head.repo.full_name == "
@@ -310,6 +321,7 @@ def no_permission(context: Context) -> Failure:
         )
     return Failure(
         what,
+        name="no-id-token-permission",
         why=f"the permission `id-token: write` is missing, so the runner did not set {_URL}.",
         fix=[
             "add this to the job, or to the top of the workflow:",
