@@ -222,7 +222,7 @@ def test_a_service_that_is_not_aws_has_its_request_id_and_no_cloudtrail(step):
 
     error = step.refused(aws_region="default", role_to_assume="arn:aws:iam:::role/deploy")
 
-    assert error.endswith(f"Request ID: {ID} (AssumeRoleWithWebIdentity)")
+    assert f"\n\nRequest ID: {ID} (AssumeRoleWithWebIdentity)\n\n" in error
 
 
 def test_an_answer_without_a_date_gives_a_command_without_times(step):

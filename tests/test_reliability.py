@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from py_aws_oidc.aws.errors import CODES
 from py_aws_oidc.failure import Retryability
 from sandbox import reliability, soak
 from sandbox.in_process import Run, stage
-from sandbox.reliability import CELLS, Cell, Outcome, Place, Trouble
+from sandbox.reliability import CELLS, TROUBLES, Cell, Outcome, Place, Trouble
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +80,13 @@ def test_a_token_that_got_old_is_replaced(cell, ends):
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.times == 2 and retry_after(cell.trouble)], ids=str)
 def test_the_wait_that_the_other_side_asks_for_is_kept(cell, ends):
     assert ends(cell).slept == (7, 7)
+
+
+@pytest.mark.parametrize("row", CODES, ids=lambda row: row.code)
+def test_each_code_that_is_retried_has_a_run_in_which_only_the_code_says_so(row):
+    faults = [trouble.fault for trouble in TROUBLES[Place.STS] if trouble.retryability is row.retryability]
+
+    assert (row.code, 400) in {(fault.code, fault.status) for fault in faults if fault}
 
 
 def test_the_page_says_what_the_runs_do(ends):

@@ -126,27 +126,14 @@ TROUBLES = {
     Place.STS: (
         *_ANYWHERE,
         *(_status(status, Retryability.PERMANENT) for status in (400, 403)),
-        _said("Throttling", "Rate exceeded", Retryability.TRANSIENT),
+        # The status alone would make none of them worth a retry.
+        *(_said(row.code, row.message, row.retryability) for row in CODES),
         _said("ThrottlingException", "Rate exceeded", Retryability.TRANSIENT),
-        _said("RequestLimitExceeded", "Request limit exceeded", Retryability.TRANSIENT, 503),
-        _said("InternalFailure", "The request processing has failed", Retryability.TRANSIENT, 500),
-        _said(
-            "ServiceUnavailable", "The request has failed due to a temporary failure", Retryability.TRANSIENT, 503
-        ),
         Trouble(
             "`ServiceUnavailable` with `Retry-After: 7`",
             Retryability.TRANSIENT,
             Fault(status=503, code="ServiceUnavailable", headers={"Retry-After": "7"}),
         ),
-        _said("IDPCommunicationError", "The identity provider did not answer", Retryability.TRANSIENT),
-        _said("InvalidIdentityToken", "Couldn't retrieve verification key", Retryability.TRANSIENT),
-        _said(
-            "AccessDenied",
-            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
-            Retryability.EVENTUAL_CONSISTENCY,
-            403,
-        ),
-        _said("ExpiredTokenException", "Token expired", Retryability.REFRESH_TOKEN),
         _said("InvalidIdentityToken", "No OpenIDConnect provider found in your account", Retryability.PERMANENT),
         _said("InvalidIdentityToken", "Incorrect token audience", Retryability.PERMANENT),
         _said("ValidationError", "1 validation error detected", Retryability.PERMANENT),
