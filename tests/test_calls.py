@@ -132,6 +132,20 @@ def test_the_debug_lines_of_a_run_say_what_a_support_thread_asks(step):
         assert fact in lines
 
 
+def test_the_place_of_the_credentials_of_the_environment_is_named(step, tmp_path):
+    file = tmp_path / "aws"
+    file.write_text("[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = example\n")
+    nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nowhere"}
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
+
+    in_file = step(role_chaining="true", environ={**nowhere, "AWS_SHARED_CREDENTIALS_FILE": str(file)})
+    in_variables = step(role_chaining="true", environ={**nowhere, **keys})
+
+    assert "because role-chaining is true" in debug(in_file)
+    assert "by the method shared-credentials-file" in debug(in_file)
+    assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set" in debug(in_variables)
+
+
 def test_no_debug_line_has_a_query(step):
     assert "api-version" not in step().log
 

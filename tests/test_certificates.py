@@ -110,7 +110,7 @@ def test_only_for_an_unknown_authority_is_there_advice_on_the_file_of_authoritie
 
     told = refused(call, Authority(tmp_path / "other").context("127.0.0.1"), authority)
 
-    assert f"signed by none of {authority.bundle}" in told.why
+    assert f"not signed by an authority in {authority.bundle}" in told.why
     assert "AWS_CA_BUNDLE" in told.fix
 
 
@@ -119,7 +119,7 @@ def test_without_a_file_the_authorities_are_those_of_the_libraries(call, authori
     with server(authority.context("127.0.0.1")) as (url, _), pytest.raises(Failure) as caught:
         call(url, Network())
 
-    assert "signed by none of the certificates of certifi" in caught.value.why
+    assert "not signed by an authority in the certificates of certifi" in caught.value.why
 
 
 @CALLS

@@ -102,7 +102,7 @@ def test_a_secret_may_go_nowhere_else(url):
 @pytest.mark.parametrize(
     "said", ["[SSL: CERTIFICATE_VERIFY_FAILED]", "[X509] PEM lib", "Tunnel connection failed: 407 Who are you?"]
 )
-def test_what_does_not_mend_itself_is_permanent(said):
+def test_a_certificate_or_a_refusal_by_the_proxy_is_permanent(said):
     assert is_permanent(OSError(said))
     assert is_permanent(ValueError())
 
@@ -110,7 +110,7 @@ def test_what_does_not_mend_itself_is_permanent(said):
 @pytest.mark.parametrize(
     "said", ["Connection reset by peer", "Tunnel connection failed: 502 Bad Gateway", "timed out"]
 )
-def test_what_may_mend_itself_is_not(said):
+def test_a_dropped_connection_is_not_permanent(said):
     assert not is_permanent(OSError(said))
 
 

@@ -553,7 +553,7 @@ def test_tags_that_are_too_large_lose_the_droppable_ones_once(step):
         role_to_assume=second_role(step.world), custom_tags='{"Team": "P"}', **as_inputs(new_keys(step.world))
     )
 
-    assert "so these tags go: EventName, RunId, Job, TriggeringActor." in run.log
+    assert "Dropped tags: EventName, RunId, Job, TriggeringActor." in run.log
     assert set(tags(step)) == {"GitHub", "Repository", "Workflow", "Actor", "Commit", "Branch", "Team"}
 
 

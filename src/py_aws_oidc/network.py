@@ -159,7 +159,7 @@ class Network:
             )
         if code in _UNKNOWN_AUTHORITY:
             return Distrust(
-                f"the certificate of {whose} is signed by none of {self.verified_by} ({message}).",
+                f"the certificate of {whose} is not signed by an authority in {self.verified_by} ({message}).",
                 "if a proxy or an endpoint of your own has a certificate of your own authority, put the authority's "
                 "certificate into a file in the workspace and name it in AWS_CA_BUNDLE. Otherwise another server may "
                 "answer in the place of this one: do not trust its certificate.",
@@ -196,7 +196,7 @@ def is_too_large(error: Exception) -> bool:
 
 
 def is_permanent(error: Exception) -> bool:
-    """Whether a call that ended so will end so again: a certificate or a proxy's refusal does not mend itself."""
+    """Whether another attempt will end with the same error, as for a certificate or a refusal by the proxy."""
     return isinstance(error, ValueError) or any(sign in str(error) for sign in _HOPELESS)
 
 

@@ -265,7 +265,9 @@ class SignIn:
             if not refused.code.startswith("PackedPolicyTooLarge") or self._skips_tags or fewer == every:
                 raise self._explained(refused, role) from None
             dropped = ", ".join(key for key in every if key not in fewer)
-            self.log.info(f"The session's tags and policies are too large, so these tags go: {dropped}.")
+            self.log.info(
+                f"Session tags and policies exceed the packed size limit of STS. Dropped tags: {dropped}."
+            )
         try:
             return self._assume_role_with_tags(role, service, fewer)
         except Refused as refused:

@@ -154,7 +154,7 @@ def test_the_request_goes_to_https_or_to_this_machine(url):
     ["http://10.0.0.1/x", "http://localhost.evil.example/x", "file:///etc/passwd", "x", "http://[", "https://"],
 )
 def test_the_request_goes_nowhere_else(url):
-    with pytest.raises(Failure, match="the address for it is not safe"):
+    with pytest.raises(Failure, match="the URL for the request is not safe"):
         request(ACTIONS_ID_TOKEN_REQUEST_URL=url)
 
 
@@ -218,7 +218,7 @@ def test_a_token_that_does_not_say_when_it_expires_is_not_used(exp):
 
 @pytest.mark.parametrize("exp", [-1e11, 0, True])
 def test_a_time_long_ago_is_a_time(exp):
-    with pytest.raises(Failure, match="has expired before it could be used"):
+    with pytest.raises(Failure, match="because it has expired"):
         idtoken.inspect(token(exp=exp), "sts.amazonaws.com", NOW)
 
 

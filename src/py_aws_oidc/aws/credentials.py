@@ -52,6 +52,7 @@ def of_the_environment(
     key_id, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
     if key_id and secret:
         # Variables go before all else, whatever state the rest is in.
+        network.calls.debug("Credentials of the environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set.")
         return _checked(key_id, secret, environ.get("AWS_SESSION_TOKEN"))
 
     workspace = environ.get("GITHUB_WORKSPACE", "")
@@ -93,8 +94,9 @@ def of_the_environment(
             raise _unreadable(f"AWS refused {error.operation_name} ({code})") from None
         except Exception as error:  # noqa: BLE001 - the chain calls services and programs, whose words may hold a secret
             raise _unreadable(type(error).__name__) from None
-    if not frozen or not frozen.access_key or not frozen.secret_key:
+    if not found or not frozen or not frozen.access_key or not frozen.secret_key:
         return None
+    network.calls.debug(f"Credentials of the environment: the SDK found them by the method {found.method}.")
     return _checked(frozen.access_key, frozen.secret_key, frozen.token)
 
 

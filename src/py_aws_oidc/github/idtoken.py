@@ -58,9 +58,9 @@ class IdTokenRequest:
         url, token = environ[_URL].strip(), environ[_TOKEN].strip()
         if not is_private(url):
             raise Failure(
-                "The ID token was not requested, since the address for it is not safe.",
+                "The ID token was not requested, because the URL for the request is not safe.",
                 name="token-request-url",
-                why=f"{_URL} is neither an https URL nor one of this machine, and the request has a secret.",
+                why=f"{_URL} is neither an https URL nor a URL of this machine, and the request has a bearer token.",
                 fix=f"find out what in the job sets {_URL}; GitHub's runner always gives an https URL.",
             )
         return cls(url, Secret(token))
@@ -157,9 +157,9 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
     audiences = claims["aud"] if isinstance(claims.get("aud"), list) else [claims.get("aud")]
     if audience not in audiences:
         raise Failure(
-            "The ID token is for another audience than the one asked for, so it was not used.",
+            "The ID token was not used, because it has another audience than the request.",
             name="id-token-audience",
-            why=f"{audience!r} was asked for, but the token's aud is {claims.get('aud')!r}.",
+            why=f"the request has the audience {audience!r}, but the claim aud is {claims.get('aud')!r}.",
             fix="if the runner is not GitHub's own, check that it uses the parameter `audience`.",
         )
     expiry = claims.get("exp")
@@ -172,7 +172,7 @@ def inspect(token: Secret, audience: str, now: datetime) -> IdToken:
         )
     if expiry <= now.timestamp():
         raise Failure(
-            "The ID token has expired before it could be used.",
+            "The ID token was not used, because it has expired.",
             name="id-token-expired",
             why=f"its exp is {_moment(expiry)}, and this machine's clock says {now:%Y-%m-%d %H:%M:%S} UTC.",
             fix="check the runner's clock (GitHub's tokens are good for five minutes); run the job again.",
