@@ -6,6 +6,8 @@ from email.utils import format_datetime
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from py_aws_oidc.calls import Answer, CallLog, plain_id, seconds, versions
 from py_aws_oidc.clock import Clock
@@ -47,6 +49,22 @@ def test_an_answer_has_what_its_headers_say():
     headers = {"Date": format_datetime(NOW, usegmt=True), "Retry-After": "3", "x-amzn-RequestId": ID}
 
     assert Answer.read(503, headers, "x-amzn-RequestId") == Answer(503, 3, ID, NOW)
+
+
+@given(st.dictionaries(st.sampled_from(["Date", "Retry-After", "x-amzn-RequestId"]), st.text()))
+def test_no_header_breaks_the_answer_or_its_line(headers):
+    answer = Answer.read(500, headers, "x-amzn-RequestId")
+
+    assert answer.retry_after >= 0
+    assert all(line.isprintable() for line in logged(answer))
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_a_date_is_a_moment_from_which_minutes_can_be_counted(date):
+    read = Answer.read(200, {"Date": format_datetime(date, usegmt=True)}, "x").date
+
+    if read:
+        assert read - timedelta(minutes=5) < read + timedelta(minutes=5)
 
 
 def logged(answer: Answer | None) -> list[str]:
@@ -221,9 +239,29 @@ def test_every_error_that_follows_an_answer_of_aws_has_the_request_id(step, faul
     assert f"Request ID: {ID} (" in step.refused()
 
 
+ERROR_RESPONSE = (
+    '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
+    "<Code>AccessDenied</Code><Message>No</Message></Error><RequestId>{}</RequestId></ErrorResponse>"
+)
+ERROR_ALONE = "<Error><Code>AccessDenied</Code><Message>No</Message><RequestId>{}</RequestId></Error>"
+
+
+@pytest.mark.parametrize("body", [ERROR_RESPONSE, ERROR_ALONE], ids=["of AWS", "of Ceph"])
+def test_the_request_id_can_be_in_the_body_alone(step, body):
+    fault = Fault(status=403, body=body.format(ID), content_type="text/xml")
+    step.world.faults.script("AssumeRoleWithWebIdentity", always=fault)
+
+    run = step()
+
+    assert f"AccessDenied (HTTP 403, request ID {ID})" in run.log
+    assert f"Request ID: {ID} (" in run.error
+
+
 @pytest.mark.parametrize("header", ["", "a b", "x'::error::y", "a" * 200])
 def test_an_error_has_no_request_id_that_is_not_one(step, header):
-    step.world.faults.script("AssumeRoleWithWebIdentity", always=refusal(x_amzn_RequestId=header))
+    body = ERROR_RESPONSE.format(header)
+    fault = Fault(status=403, body=body, content_type="text/xml", headers={"x-amzn-RequestId": header})
+    step.world.faults.script("AssumeRoleWithWebIdentity", always=fault)
 
     run = step()
 

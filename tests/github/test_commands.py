@@ -41,6 +41,18 @@ def test_a_warning_is_one_line_with_its_title():
     assert logged(lambda log: log.warning(["look", "out"], title="t")) == "::warning title=t::look%0Aout\n"
 
 
+def test_a_debug_line_is_one_command_whatever_is_in_it():
+    assert logged(lambda log: log.debug("a\n::error::b 100%")) == "::debug::a\\n::error::b 100%25\n"
+
+
+def test_a_debug_line_masks_the_accounts_that_must_not_be_seen():
+    stream = io.StringIO()
+
+    Log(stream, hides_accounts=True).debug("in 123456789012")
+
+    assert stream.getvalue() == "::add-mask::123456789012\n::debug::in 123456789012\n"
+
+
 def test_a_text_of_one_line_stays_on_it():
     assert logged(lambda log: log.notice("look\nout", title="a\nb")) == "::notice title=a\\nb::look\\nout\n"
 

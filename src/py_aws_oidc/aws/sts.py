@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Thread
@@ -21,7 +21,7 @@ from py_aws_oidc import __version__
 from py_aws_oidc.aws.arn import account_of
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.errors import Refused, retryability_of
-from py_aws_oidc.calls import Answer
+from py_aws_oidc.calls import Answer, plain_id
 from py_aws_oidc.failure import Failure, Retryability
 from py_aws_oidc.interrupts import leave_to_main_thread, time_limit
 from py_aws_oidc.network import (
@@ -267,6 +267,7 @@ def _send(
             with time_limit(WHOLE_CALL_SECONDS, too_slow), answers.limited():
                 result: Mapping[str, Any] = getattr(client, xform_name(operation))(**parameters)
         except ClientError as error:
+            seen[-1] = replace(seen[-1], request_id=seen[-1].request_id or _request_id(error.response))
             raise _refused(endpoint, operation, error.response, seen[-1], token_expired=token_expired()) from None
         except (BotoCoreError, ValueError) as error:
             if seen and isinstance(error, ValueError):
@@ -282,6 +283,12 @@ def _send(
         finally:
             client.meta.events.unregister("before-parse.sts", see)
     return result
+
+
+def _request_id(response: Mapping[str, Any]) -> str:
+    """The request's ID as the body of an error has it: within an ErrorResponse, or beside the error itself."""
+    metadata: Mapping[str, Any] = response.get("ResponseMetadata") or {}
+    return plain_id(metadata.get("RequestId")) or plain_id(response.get("RequestId"))
 
 
 def _lookup(endpoint: Endpoint, operation: str, answers: Sequence[Answer]) -> Iterator[str]:
