@@ -9,7 +9,7 @@ from py_aws_oidc.aws.errors import CODES
 from py_aws_oidc.failure import Retryability
 from py_aws_oidc.inputs import Inputs, name
 from py_aws_oidc.retry import POLICIES
-from py_aws_oidc.surroundings import TABLE
+from sandbox import texts
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from py_aws_oidc import __version__, export, surroundings
+from py_aws_oidc import __version__, env_policy, export
 from py_aws_oidc.aws import sts
 from py_aws_oidc.calls import CallLog, versions
 from py_aws_oidc.clock import Clock
@@ -48,8 +48,8 @@ def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, retry: Retry) -> 
         log.mask(secret)
     calls = CallLog(log.debug, retry.clock)
     network = Network.read(environ, proxy=inputs.http_proxy, no_proxy=inputs.no_proxy, calls=calls)
-    for remark in surroundings.remarks(environ, network, inputs.sts_endpoint):
-        log.warning(remark, title="Surroundings")
+    for warning in env_policy.warnings(environ, network, inputs.sts_endpoint):
+        log.warning(warning.text, title=warning.title)
     chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
     endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network, is_aws=inputs.is_for_aws)
     policy_file = read_policy(inputs, environ)

@@ -31,12 +31,12 @@ class InvalidInputs(Failure):
     def __init__(self, problems: list[str], hidden: Iterable[str] = ()) -> None:
         count = "1 input" if len(problems) == 1 else f"{len(problems)} inputs"
         super().__init__(
-            f"{count} of this step cannot be used, so nothing was tried.",
+            f"{count} of this step cannot be used, so no call was made.",
             name="invalid-inputs",
             why=["", *(f"- {problem}" for problem in problems)],
             fix="correct the step's `with:` block in the workflow file. If a value comes from a secret or a "
-            "variable, it must be set where this job can see it; pull requests from forks and from Dependabot see "
-            "no secrets of Actions.",
+            "variable, check that this job can read it: workflows for pull requests from forks and from Dependabot "
+            "get no secrets of GitHub Actions.",
             hidden=tuple(Secret(text) for text in hidden),
         )
         vars(self).update(problems=problems)

@@ -196,7 +196,7 @@ def is_too_large(error: Exception) -> bool:
 
 
 def is_permanent(error: Exception) -> bool:
-    """Whether another attempt will end with the same error, as for a certificate or a refusal by the proxy."""
+    """True if a retry cannot fix this error: a certificate or a proxy's refusal stays the same."""
     return isinstance(error, ValueError) or any(sign in str(error) for sign in _HOPELESS)
 
 

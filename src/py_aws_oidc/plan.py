@@ -44,7 +44,5 @@ def plan(inputs: Inputs, *, id_token_offered: bool) -> Plan:
     if not id_token_offered:
         return Plan(Source.ENVIRONMENT, id_token_is_missing=True, why="the job cannot get an ID token")
     if isinstance(inputs.role_to_assume, RoleName):
-        raise InvalidInputs(
-            ["role-to-assume must be an ARN: an ID token does not say in which account the role is"]
-        )
+        raise InvalidInputs(["role-to-assume must be an ARN: an ID token does not name the account of the role"])
     return Plan(Source.ID_TOKEN, why="the job can get an ID token, and role-to-assume is set")

@@ -58,7 +58,7 @@ class _GoneBy(Event):
 
 @dataclass(frozen=True)
 class Trouble:
-    """A kind of fault, and whether its error must be retried; without a fault, nobody listens at the port.
+    """A kind of fault, and whether its error must be retried; without a fault, no server listens at the port.
 
     `seconds` go by on the clock before the fault happens: a time limit of the action, without a real wait.
     """
@@ -309,14 +309,13 @@ which fail in each of these ways. A test compares the page with the result.
 
 ## What is promised
 
-- A run ends green with everything exported, or red with nothing exported: no variable, no output, no profile. That
-  holds in each cell below, and `make soak` looks for any other end in a thousand runs against services that fail at
-  random.
+- A run succeeds with everything exported, or fails with nothing exported: no variable, no output, no profile. That
+  holds in each cell below, and `make soak` checks it in 1,000 runs against services with random faults.
 - A call that fails with a transient error is retried, but not later than {seconds} s after its first attempt. A
   permanent error ends the step at once. There is no wait after the last attempt.
 - Each retry is a line in the log with the error, the number of the attempt and the wait. The error at the end says what
   happened, why, and what to do.
-- No token and no key is in the log, except where the runner is told to mask it.
+- No token and no key is in the log, except in the command that tells the runner to mask it.
 
 ## Which errors are retried
 

@@ -66,10 +66,10 @@ def _page() -> Iterator[str]:
 
 
 def _section(cause: Cause) -> str:
-    check, mend = _filled(cause.check), _filled(cause.mend)
+    check, fix = _filled(cause.check), _filled(cause.fix)
     return (
         f'<a id="{cause.name}"></a>\n\n'
-        f"### {_filled(cause.title)}\n\n{sentence(_filled(cause.why))}\n\n- to check: {check}\n- to mend: {mend}\n"
+        f"### {_filled(cause.title)}\n\n{sentence(_filled(cause.why))}\n\n- to check: {check}\n- to fix: {fix}\n"
     )
 
 
@@ -111,8 +111,8 @@ def _of_id_token() -> Iterator[tuple[str, Failure]]:
 
 def _of_inputs() -> Iterator[tuple[str, Failure]]:
     provider = f"{_ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
-    yield "The ARN is not a role's", _refused(role=provider)
-    yield "The ARN has white space in it", _refused(role=f"{_ACCOUNT}:role/my role")
+    yield "The ARN is not that of a role", _refused(role=provider)
+    yield "The ARN contains white space", _refused(role=f"{_ACCOUNT}:role/my role")
     yield "The role is in another partition", _refused(role=_ROLE, region="cn-north-1")
     yield "The role is in another account", _refused(role=_ROLE, accounts="210987654321")
     inputs = _inputs(trust_policy_file="infra/trust.json")

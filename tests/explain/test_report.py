@@ -107,7 +107,7 @@ def test_claims_that_look_like_placeholders_stay_as_they_are():
 
 
 def test_each_operation_has_its_own_reasons_to_deny():
-    assert "may not assume role deploy" in explained("AccessDenied", "", "AssumeRole").why
+    assert "cannot assume role deploy" in explained("AccessDenied", "", "AssumeRole").why
     assert explained("AccessDenied", "", "GetCallerIdentity").why == "AWS gives no other reason."
 
 

@@ -199,7 +199,7 @@ def test_a_token_for_another_audience_is_not_used(aud):
     with pytest.raises(Failure) as caught:
         idtoken.inspect(token(aud=aud), "sts.amazonaws.com", NOW)
 
-    assert caught.value.why == f"'sts.amazonaws.com' was asked for, but the token's aud is {aud!r}."
+    assert repr(aud) in caught.value.why
 
 
 @pytest.mark.parametrize("seconds", [0, -1, -86_400])
