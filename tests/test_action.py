@@ -277,7 +277,7 @@ def test_a_token_for_another_audience_is_refused_by_the_provider(step):
 def test_a_token_for_another_audience_than_asked_for_is_not_sent(step):
     step.world.faults.script("idtoken", Fault(claims={"aud": "https://github.com/octo-org"}))
 
-    assert "the token's aud is 'https://github.com/octo-org'" in step.refused()
+    assert "the claim aud is 'https://github.com/octo-org'" in step.refused()
     assert step.calls == ["idtoken"]
 
 
