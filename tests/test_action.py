@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from py_aws_oidc.export import profiles, variables
 from sandbox.faults import Fault
 from sandbox.issuer import new_key
 from sandbox.job import Job
@@ -155,7 +156,7 @@ def test_credentials_can_be_outputs_alone(step):
     run = step(output_credentials="true", output_env_credentials="false")
 
     assert run.env == {}
-    assert run.state == {"variables_before": "{}", "profile_before": "{}"}
+    assert run.state == {profiles.STATE: "{}", variables.STATE: "{}"}
     assert run.outputs["aws-access-key-id"].startswith("ASIA")
 
 
@@ -350,7 +351,7 @@ def test_the_variables_of_before_are_kept_for_post(step):
     first = step()
     second = step(role_session_name="again", environ=first.env)
 
-    assert first.env["AWS_ACCESS_KEY_ID"] in second.state["variables_before"]
+    assert first.env["AWS_ACCESS_KEY_ID"] in second.state[variables.STATE]
 
 
 def test_an_endpoint_from_the_environment_does_not_redirect_the_call(step):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from py_aws_oidc.export import OUTPUTS
+from py_aws_oidc.export.outputs import OUTPUTS
 from py_aws_oidc.inputs import Inputs, name
 from sandbox import texts
 

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from py_aws_oidc.__main__ import main
 from py_aws_oidc.clock import Clock
 from py_aws_oidc.env_policy import TABLE
-from py_aws_oidc.export import PROFILE_BEFORE, VARIABLES, VARIABLES_BEFORE
+from py_aws_oidc.export import profiles, variables
+from py_aws_oidc.export.handover import VARIABLES
 from py_aws_oidc.inputs import Inputs, variable
 from py_aws_oidc.network import is_loopback
 
@@ -285,7 +286,7 @@ def undo(**changes: object) -> dict[str, object]:
 def post(folder: Path, was: object, what_to_undo: object, environ: Mapping[str, str]) -> int:
     """The exit status of post with this state."""
     (folder / "shared").write_text(SHARED)
-    given = {VARIABLES_BEFORE: was, PROFILE_BEFORE: what_to_undo}
+    given = {variables.STATE: was, profiles.STATE: what_to_undo}
     state = {f"STATE_{name}": v if isinstance(v, str) else json.dumps(v) for name, v in given.items()}
     return ended("post", {**SOUND, **environ, **state}, folder)
 

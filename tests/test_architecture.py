@@ -20,7 +20,9 @@ BREAKS = {
     "a second module imports boto3": ("signin.py", "import boto3"),
     "a second module imports requests": ("aws/arn.py", "import requests"),
     "the action imports the sandbox": ("action.py", "import sandbox.world"),
+    "a way to export imports another one": ("export/outputs.py", "from py_aws_oidc.export import variables"),
     "a module in no layer": ("new_module.py", ""),
+    "a module of exports in no layer": ("export/new_module.py", ""),
 }
 
 

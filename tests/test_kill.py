@@ -28,7 +28,9 @@ from pathlib import Path
 import pytest
 from botocore.configloader import raw_config_parse
 
-from py_aws_oidc.export import VARIABLES
+from py_aws_oidc.aws.credentials import KEYS
+from py_aws_oidc.export import variables
+from py_aws_oidc.export.handover import VARIABLES
 from sandbox.job import Job
 from sandbox.runner.files import parse
 from sandbox.secrets import ran
@@ -62,7 +64,7 @@ class Before:
 
 NOTHING = Before()
 EVERYTHING = Before(
-    variables=dict.fromkeys(VARIABLES[:5], "old-value") | {"AWS_PROFILE": "other"},
+    variables=dict.fromkeys(variables.VARIABLES, "old-value") | {"AWS_PROFILE": "other"},
     shared={"credentials": CREDENTIALS, "config": "[profile dev]\nregion = eu-west-1\n[default]\noutput = json\n"},
 )
 BEFORE = pytest.mark.parametrize("before", [NOTHING, EVERYTHING], ids=["nothing before", "everything before"])
@@ -218,7 +220,7 @@ def is_all_or_nothing(before: Before, left: Left, whole: Left, folder: Path) -> 
         assert left.state
     for values in (left.env, {name.upper().replace("-", "_"): value for name, value in left.outputs.items()}):
         if values:
-            assert [values[name] for name in VARIABLES[2:5]] == left.secrets
+            assert [values[name] for name in KEYS] == left.secrets
 
 
 def is_as_before(before: Before, *runs: Left) -> None:

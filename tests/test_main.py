@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from py_aws_oidc import __version__, action, cleanup
+from py_aws_oidc import __version__, action, post
 from py_aws_oidc.__main__ import main
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.github.commands import Log
@@ -127,7 +127,7 @@ def test_a_fault_of_the_program_is_an_error_without_a_traceback(monkeypatch):
 
 @pytest.mark.parametrize("stage", ["main", "post"])
 def test_where_it_happened_is_shown_to_who_asks_but_no_text_of_an_exception(monkeypatch, stage):
-    monkeypatch.setattr(action if stage == "main" else cleanup, "run", raising(KeyError("s3cret")))
+    monkeypatch.setattr(action if stage == "main" else post, "run", raising(KeyError("s3cret")))
 
     log = called(stage, environ={"SHOW_STACK_TRACE": "true"})[1]
 
@@ -146,7 +146,7 @@ def test_the_first_cause_is_shown_first(monkeypatch):
 
 
 def test_a_post_that_fails_does_not_say_that_there_are_no_credentials(monkeypatch):
-    monkeypatch.setattr(cleanup, "run", raising(Failure("No.", name="test", why="Why.", fix="Fix.")))
+    monkeypatch.setattr(post, "run", raising(Failure("No.", name="test", why="Why.", fix="Fix.")))
 
     assert called("post")[1].startswith("::error title=AWS variables not put back::No.")
 
@@ -263,7 +263,7 @@ def test_a_signal_while_a_line_is_written_ends_the_step_on_a_line_of_its_own(sta
                 signal.raise_signal(signal.SIGTERM)
             return len(data)
 
-    monkeypatch.setattr(action if stage == "main" else cleanup, "run", lambda _, log, *__: log.info("A line."))
+    monkeypatch.setattr(action if stage == "main" else post, "run", lambda _, log, *__: log.info("A line."))
     with (tmp_path / "log").open("wb", buffering=0) as log:
         status = call([stage], {}, io.TextIOWrapper(io.BufferedWriter(Cut())))
 

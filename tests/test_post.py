@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from py_aws_oidc import cleanup, places
+from py_aws_oidc import post as stage
 from py_aws_oidc.aws import profiles, shared_files
-from py_aws_oidc.export import NOTHING, PROFILE_BEFORE, VARIABLES_BEFORE
+from py_aws_oidc.export import profile_paths, variables
+from py_aws_oidc.export import profiles as profiles_target
+from py_aws_oidc.export.target import NOTHING
+from py_aws_oidc.failure import Failure
 from py_aws_oidc.github.commands import Log
 from sandbox.runner.files import parse
 
@@ -17,9 +20,9 @@ def post(tmp_path, state: object = None, **environ: str) -> tuple[dict[str, str]
     path.touch()
     given = {"GITHUB_ENV": str(path), **environ}
     if state is not None:
-        given[f"STATE_{VARIABLES_BEFORE}"] = state if isinstance(state, str) else json.dumps(state)
+        given[f"STATE_{variables.STATE}"] = state if isinstance(state, str) else json.dumps(state)
     stream = io.StringIO()
-    cleanup.run(given, Log(stream))
+    stage.run(given, Log(stream))
     return dict(parse(path.read_text())), stream.getvalue()
 
 
@@ -42,7 +45,10 @@ def test_variables_that_were_all_unset_are_all_blanked(tmp_path):
     assert post(tmp_path, {"AWS_REGION": ""})[1] == "Blanked: AWS_REGION.\n"
 
 
-@pytest.mark.parametrize("state", [None, "", "{}", "[]", "not json", '{"AWS_REGION": 1}', "null", "[" * 100_000])
+@pytest.mark.parametrize(
+    "state",
+    [None, "", "{}", "[]", "not json", '{"AWS_REGION": 1}', '{"AWS_REGION": "\\ud800"}', "null", "[" * 100_000],
+)
 def test_a_step_that_exported_nothing_has_nothing_to_put_back(tmp_path, state):
     written, log = post(tmp_path, state)
 
@@ -60,7 +66,7 @@ def test_only_the_actions_own_variables_are_put_back(tmp_path):
 
 def profile(environ: dict[str, str]) -> str:
     """Write the profile dev where main would; the state for its post."""
-    with profiles.editing(places.locate(environ), None) as edit:
+    with profiles.editing(profile_paths.locate(environ), None) as edit:
         edit.add("dev", {"aws_access_key_id": "AKIA"}, "eu-west-1", overwrite=False)
         edit.write()
         return edit.undo
@@ -83,7 +89,7 @@ def planted(file: Path, *, folders: tuple[Path, ...] = (), **changes: object) ->
 
 def post_profile(tmp_path: Path, undo: str, **environ: str) -> str:
     """The log of a post with a state for a profile."""
-    return post(tmp_path, **{"HOME": str(tmp_path), f"STATE_{PROFILE_BEFORE}": undo, **environ})[1]
+    return post(tmp_path, **{"HOME": str(tmp_path), f"STATE_{profiles_target.STATE}": undo, **environ})[1]
 
 
 def test_a_profile_is_taken_away(tmp_path):
@@ -135,6 +141,29 @@ def test_each_file_that_main_would_not_accept_any_more_is_told(tmp_path):
     for name in ("credentials", "config"):
         assert sum(str(tmp_path / ".aws" / name) in line for line in warnings) == 1
     assert (tmp_path / ".aws" / "credentials").exists()
+
+
+def test_variables_that_cannot_be_restored_do_not_keep_the_profile(tmp_path):
+    state = profile({"HOME": str(tmp_path)})
+
+    with pytest.raises(Failure, match="GITHUB_ENV"):
+        post(
+            tmp_path,
+            {"AWS_REGION": "x"},
+            HOME=str(tmp_path),
+            GITHUB_ENV=str(tmp_path / "nowhere"),
+            **{f"STATE_{profiles_target.STATE}": state},
+        )
+
+    assert not (tmp_path / ".aws").exists()
+
+
+def test_what_was_exported_last_is_undone_first(tmp_path):
+    state = profile({"HOME": str(tmp_path)})
+
+    _, log = post(tmp_path, {"AWS_REGION": "x"}, HOME=str(tmp_path), **{f"STATE_{profiles_target.STATE}": state})
+
+    assert [line.partition(" ")[0] for line in log.splitlines()] == ["Put", "Took"]
 
 
 @pytest.mark.parametrize("undo", ["nonsense", '{"sections": [{}], "folders": []}', "[" * 100_000])

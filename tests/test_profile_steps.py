@@ -9,9 +9,10 @@ from pathlib import Path
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from py_aws_oidc import cleanup, export
+from py_aws_oidc import post
 from py_aws_oidc.aws.credentials import Credentials
 from py_aws_oidc.aws.sts import Session
+from py_aws_oidc.export import handover, profiles
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.github.commands import Log
 from py_aws_oidc.inputs import Inputs
@@ -66,15 +67,15 @@ class JobOf:
         keys = (Secret(f"ASIALIVE{number}"), Secret(f"live-secret-{number}"), Secret(f"live-token-{number}"))
         environ = self._environ()
         try:
-            given = export.exports(Session(Credentials(*keys), ARN, "123456789012"), inputs, environ)
-            export.write(given, main.region, environ, lambda _: None)
+            exports = handover.prepare(Session(Credentials(*keys), ARN, "123456789012"), inputs, environ)
+            handover.apply(exports, environ, lambda _: None)
         except Failure:
             return None
         return self._read("GITHUB_STATE")
 
     def post(self, state: dict[str, str]) -> None:
         environ = self._environ() | {f"STATE_{name}": value for name, value in state.items()}
-        cleanup.run(environ, Log(self.log))
+        post.run(environ, Log(self.log))
         self._read("GITHUB_ENV")
 
     def seen(self) -> dict[str, bytes | None]:
@@ -169,7 +170,7 @@ def test_posts_in_the_reverse_order_leave_all_as_it_was():
         before = job.seen()
         states = [job.main(n, Main(name, 0)) for n, name in enumerate(("dev", "other", "dev"))]
         assert all(states)
-        assert json.loads(states[2]["profile_before"])["sections"]
+        assert json.loads(states[2][profiles.STATE])["sections"]
         for state in reversed(states):
             job.post(state)
 

@@ -128,13 +128,13 @@ def test_runs_that_meet_faults_at_random_leave_all_or_nothing():
 
 
 def test_a_run_that_is_half_done_is_told():
-    only_the_state = (frozenset(), frozenset(), frozenset({"variables_before"}), frozenset())
+    only_the_state = (frozenset(), frozenset(), frozenset({"PY_AWS_OIDC_VARIABLES"}), frozenset())
     ends = [soak.End(0, soak.ALL, leaks=False, seconds=1), soak.End(1, only_the_state, leaks=False, seconds=9)]
     out = io.StringIO()
 
     assert soak.tell(ends, 7, out) == 1
     assert out.getvalue() == (
-        "Run 2 ended with status 1 and left variables_before.\n"
+        "Run 2 ended with status 1 and left PY_AWS_OIDC_VARIABLES.\n"
         "2 runs, each call failing with a chance of 30%: 1 green, 1 red, 1 half done, 0 with a secret in the log; "
         "the longest took 9.0 s by the clock; seed 7.\n"
     )

@@ -70,9 +70,9 @@ def main(
         # libraries see none; what they are to know is handed to them by name.
         environ.clear()
         if stage == "post":
-            from py_aws_oidc import cleanup
+            from py_aws_oidc import post
 
-            cleanup.run(given, log)
+            post.run(given, log)
         else:
             from py_aws_oidc import action
 

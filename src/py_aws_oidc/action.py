@@ -6,10 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from py_aws_oidc import __version__, env_policy, export
+from py_aws_oidc import __version__, env_policy
 from py_aws_oidc.aws import sts
 from py_aws_oidc.calls import CallLog, versions
 from py_aws_oidc.clock import Clock
+from py_aws_oidc.export import handover
+from py_aws_oidc.export.variables import without_unset
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.github import idtoken
 from py_aws_oidc.github.commands import Log, accounts
@@ -53,13 +55,13 @@ def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, retry: Retry) -> 
     chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
     endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network, is_aws=inputs.is_for_aws)
     policy_file = read_policy(inputs, environ)
-    sign_in = SignIn(inputs, export.without_unset(environ, inputs), endpoint, retry, log, policy_file)
+    sign_in = SignIn(inputs, without_unset(environ, inputs), endpoint, retry, log, policy_file)
 
     session = sign_in.existing() or sign_in.by(chosen)
     check_account(session, inputs, endpoint.name)
-    exports = export.exports(session, inputs, environ)
+    exports = handover.prepare(session, inputs, environ)
     tell(session, exports, inputs, log)
-    export.write(exports, inputs.aws_region, environ, log.mask)
+    handover.apply(exports, environ, log.mask)
 
 
 def check_account(session: sts.Session, inputs: Inputs, service: str) -> None:
@@ -82,25 +84,23 @@ def check_account(session: sts.Session, inputs: Inputs, service: str) -> None:
         )
 
 
-def tell(session: sts.Session, exports: export.Exports, inputs: Inputs, log: Log) -> None:
+def tell(session: sts.Session, exports: handover.Exports, inputs: Inputs, log: Log) -> None:
     """Say to a person who they are now, where, until when, and what later steps get of it.
 
     That comes before the exports: nothing that fails may come after them.
     """
-    for warning in exports.warnings:
-        log.warning(warning, title="Profile")
+    for export in exports.values():
+        for warning in export.warnings:
+            log.warning(warning, title=export.title)
     expiration = session.credentials.expiration
     until = f", until {expiration:%Y-%m-%d %H:%M:%S} UTC" if expiration else ""
     where = "AWS" if inputs.is_for_aws else inputs.sts_endpoint
     account = f" account {session.account}" if session.account else ""
     log.info(f"Signed in to {where}{account}{f' as {session.arn}' if session.arn else ''}")
     log.info(f"in {inputs.aws_region}{until}.")
-    if blank := [name for name, value in exports.outputs.items() if not value]:
-        log.info(f"No value is known for these outputs, so they are blank: {', '.join(blank)}.")
-    if exports.profile:
-        log.info(f"Later steps get the profile {exports.profile.name}.")
-    if exports.environment:
-        log.info(f"Later steps get {', '.join(exports.environment)}.")
+    for export in exports.values():
+        for note in export.notes:
+            log.info(note)
 
 
 def too_long(seconds: int, last_errors: Sequence[str]) -> Failure:

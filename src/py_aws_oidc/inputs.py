@@ -312,6 +312,13 @@ class Inputs:
         role = self.role_to_assume.arn if isinstance(self.role_to_assume, Role) else ""
         return is_aws(self.sts_endpoint, role, self.aws_region)
 
+    @property
+    def exports_variables(self) -> bool:
+        """True if later steps get variables: a profile replaces them, unless the inputs ask for both."""
+        if self.output_env_credentials is None:
+            return self.aws_profile is None
+        return self.output_env_credentials
+
     def secrets(self) -> Iterator[Secret]:
         """Values that must be masked before anything is printed."""
         yield from (value for each in fields(self) if isinstance(value := getattr(self, each.name), Secret))

@@ -32,8 +32,9 @@ from unittest.mock import patch
 
 from botocore.utils import ContainerMetadataFetcher
 
+from py_aws_oidc.aws.credentials import KEYS
 from py_aws_oidc.env_policy import TABLE
-from py_aws_oidc.export import KEYS, VARIABLES
+from py_aws_oidc.export.handover import VARIABLES
 from py_aws_oidc.inputs import Inputs, variable
 from py_aws_oidc.network import is_loopback
 from sandbox.faults import Fault

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from py_aws_oidc.env_policy import TABLE
-from py_aws_oidc.export import OUTPUTS
+from py_aws_oidc.export.outputs import OUTPUTS
 from py_aws_oidc.inputs import Inputs, name
 
 

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from py_aws_oidc.aws import profiles
-from py_aws_oidc.aws.profiles import Places
+from py_aws_oidc.aws.profiles import ProfilePaths
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.secret import Secret
 
@@ -32,9 +32,9 @@ OLD_CONFIG = b"[profile dev]\nregion = eu-west-1\n; nested\n[default]\ns3 =\n  m
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 
 
-def places(folder: Path, credentials: bytes | None = None, config: bytes | None = None) -> Places:
+def places(folder: Path, credentials: bytes | None = None, config: bytes | None = None) -> ProfilePaths:
     """Both files in the folder's .aws, with what they hold already."""
-    found = Places(folder / ".aws" / "credentials", folder / ".aws" / "config", {})
+    found = ProfilePaths(folder / ".aws" / "credentials", folder / ".aws" / "config", {})
     for path, data in ((found.credentials, credentials), (found.config, config)):
         if data is not None:
             path.parent.mkdir(exist_ok=True)
@@ -42,7 +42,7 @@ def places(folder: Path, credentials: bytes | None = None, config: bytes | None 
     return found
 
 
-def write(where: Places, profile: str = "dev", *, owner=None, region="us-east-1", overwrite=False) -> str:
+def write(where: ProfilePaths, profile: str = "dev", *, owner=None, region="us-east-1", overwrite=False) -> str:
     """Write one profile; what takes it back."""
     with profiles.editing(where, owner) as edit:
         edit.add(profile, SETTINGS, region, overwrite=overwrite)
@@ -50,7 +50,7 @@ def write(where: Places, profile: str = "dev", *, owner=None, region="us-east-1"
         return edit.undo
 
 
-def failing(where: Places, **options) -> Failure:
+def failing(where: ProfilePaths, **options) -> Failure:
     with pytest.raises(Failure) as caught:
         write(where, **options)
     for value in KEYS.values():
@@ -180,10 +180,10 @@ def test_a_name_that_cannot_stand_in_a_file_is_refused(tmp_path, profile):
     assert failing(places(tmp_path), profile=profile).what == f"A profile cannot be named {profile!r}."
 
 
-def one_place(folder: Path, data: bytes | None = None) -> Places:
+def one_place(folder: Path, data: bytes | None = None) -> ProfilePaths:
     """One file for both, with what it holds already."""
     found = places(folder, data)
-    return Places(found.credentials, found.credentials, {})
+    return ProfilePaths(found.credentials, found.credentials, {})
 
 
 @pytest.mark.parametrize("profile", ["dev", "default"])
@@ -207,7 +207,7 @@ def test_one_file_under_two_names_is_one(tmp_path):
     (tmp_path / "real" / ".aws").mkdir(parents=True)
     (tmp_path / "link").symlink_to("real")
 
-    undo = write(Places(tmp_path / "real/.aws/both", tmp_path / "link/.aws/both", {}))
+    undo = write(ProfilePaths(tmp_path / "real/.aws/both", tmp_path / "link/.aws/both", {}))
 
     assert set(raw_config_parse(str(tmp_path / "real/.aws/both"))) == {"dev", "profile dev"}
     assert profiles.put_back(undo, None) == ["dev"]
@@ -232,7 +232,7 @@ def test_posts_in_any_order_leave_one_file_for_both_as_it_was(tmp_path, data, or
 
 
 def test_the_files_may_be_in_different_folders_that_are_not_there_yet(tmp_path):
-    where = Places(tmp_path / "a b" / "[c]" / "créd", tmp_path / "x" / "y=z" / "#conf", {})
+    where = ProfilePaths(tmp_path / "a b" / "[c]" / "créd", tmp_path / "x" / "y=z" / "#conf", {})
 
     undo = write(where)
 
@@ -263,7 +263,7 @@ def test_a_file_that_others_could_read_is_closed_to_them(tmp_path):
 
 @needs_root
 def test_all_that_is_made_belongs_to_the_owner(tmp_path):
-    where = Places(tmp_path / "a/b/credentials", tmp_path / "a/c/config", {})
+    where = ProfilePaths(tmp_path / "a/b/credentials", tmp_path / "a/c/config", {})
 
     undo = write(where, owner=(1001, 121))
     write(where, "other", owner=(1001, 121))
@@ -766,7 +766,7 @@ def test_two_folders_in_any_order_do_not_lock_each_other_out(tmp_path):
             write(where, f"{name}{number}")
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(many, [(Places(one, other, {}), "a"), (Places(other, one, {}), "b")], timeout=60))
+        list(pool.map(many, [(ProfilePaths(one, other, {}), "a"), (ProfilePaths(other, one, {}), "b")], timeout=60))
 
     assert len(raw_config_parse(str(one))) == len(raw_config_parse(str(other))) == 40
 
@@ -775,7 +775,7 @@ def test_processes_that_write_at_once_do_not_lose_a_profile(tmp_path):
     where = places(tmp_path)
     program = (
         "import sys; from pathlib import Path; from py_aws_oidc.aws import profiles\n"
-        "where = profiles.Places(Path(sys.argv[1]), Path(sys.argv[2]), {})\n"
+        "where = profiles.ProfilePaths(Path(sys.argv[1]), Path(sys.argv[2]), {})\n"
         "for number in range(4):\n"
         "    with profiles.editing(where, None) as edit:\n"
         "        edit.add(sys.argv[3] + str(number), {'aws_access_key_id': 'x'}, 'us-east-1', overwrite=False)\n"

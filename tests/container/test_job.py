@@ -451,7 +451,7 @@ def plant(run: JobRun, file: str) -> None:
     section = {"file": file, "made": True, "profile": "a", "section": "a", "before": None, "joint": ""}
     found = hashlib.sha256(b"[a]\nb = c").hexdigest()
     state = json.dumps({"sections": [section | {"fingerprint": found}], "folders": []})
-    run.host(["sh", "-c", f"echo 'STATE_profile_before={state}' >> \"$GITHUB_ENV\""])
+    run.host(["sh", "-c", f"echo 'STATE_PY_AWS_OIDC_PROFILE={state}' >> \"$GITHUB_ENV\""])
 
 
 def test_a_state_that_another_step_plants_does_not_count_for_a_step_that_succeeded(place):
@@ -498,7 +498,7 @@ def test_step_debug_shows_no_secret_of_a_profile_that_is_replaced(place):
 
         assert ((folder / "credentials").read_text(), (folder / "config").read_text()) == (credentials, config)
 
-    (state,) = [line for line in step.log if "Save intra-action state profile_before" in line]
+    (state,) = [line for line in step.log if "Save intra-action state PY_AWS_OIDC_PROFILE" in line]
     assert "eu-west-1" in state
     for secret in ("OLDKEY0123456789", "old/s3cret", "old-c0mment", "old-t0ken"):
         assert not any(secret in line for line in step.log)

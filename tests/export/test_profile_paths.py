@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from py_aws_oidc.aws.profiles import Places
+from py_aws_oidc.aws.profiles import ProfilePaths
+from py_aws_oidc.export.profile_paths import check, locate
 from py_aws_oidc.failure import Failure
-from py_aws_oidc.places import check, locate
 
 
 def environ(**variables: str) -> dict[str, str]:
@@ -18,8 +18,8 @@ def environ(**variables: str) -> dict[str, str]:
     } | variables
 
 
-def test_on_githubs_runner_the_host_path_is_announced():
-    assert locate(environ()) == Places(
+def test_on_githubs_runner_the_host_path_is_exported():
+    assert locate(environ()) == ProfilePaths(
         Path("/github/home/.aws/credentials"),
         Path("/github/home/.aws/config"),
         {
@@ -30,22 +30,22 @@ def test_on_githubs_runner_the_host_path_is_announced():
 
 
 def test_the_host_path_is_found_beside_a_workspace_with_a_slash_at_its_end():
-    announced = locate(environ(RUNNER_WORKSPACE="/srv/work/repo/")).announced
+    exported_paths = locate(environ(RUNNER_WORKSPACE="/srv/work/repo/")).exported_paths
 
-    assert announced["AWS_CONFIG_FILE"] == "/srv/work/_temp/_github_home/.aws/config"
+    assert exported_paths["AWS_CONFIG_FILE"] == "/srv/work/_temp/_github_home/.aws/config"
 
 
-def test_elsewhere_the_files_are_in_the_home_and_nothing_is_announced():
+def test_elsewhere_the_files_are_in_the_home_and_nothing_is_exported():
     here = {"HOME": "/home/me", "RUNNER_WORKSPACE": "/srv/work/repo"}
 
-    assert locate(here) == Places(Path("/home/me/.aws/credentials"), Path("/home/me/.aws/config"), {})
+    assert locate(here) == ProfilePaths(Path("/home/me/.aws/credentials"), Path("/home/me/.aws/config"), {})
 
 
-def test_a_variable_that_an_earlier_step_has_announced_is_honored_and_not_announced_again():
+def test_a_variable_that_an_earlier_step_has_exported_is_honored_and_not_exported_again():
     found = locate(environ(AWS_CONFIG_FILE="/github/home/.aws/config"))
 
     assert found.config == Path("/github/home/.aws/config")
-    assert list(found.announced) == ["AWS_SHARED_CREDENTIALS_FILE"]
+    assert list(found.exported_paths) == ["AWS_SHARED_CREDENTIALS_FILE"]
 
 
 def test_a_blank_variable_counts_as_unset():
@@ -118,7 +118,7 @@ def test_on_a_runner_without_a_shared_home_there_is_a_warning(runner):
 def test_a_runner_that_does_not_tell_its_folders_causes_a_warning():
     found = locate(environ(RUNNER_WORKSPACE=""))
 
-    assert not found.announced
+    assert not found.exported_paths
     assert "steps outside of containers will not see the profile" in found.warnings[0]
 
 

@@ -17,6 +17,8 @@ from py_aws_oidc.network import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, W
 from py_aws_oidc.paths import is_in, read_text
 from py_aws_oidc.secret import Secret
 
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -29,8 +31,12 @@ class Credentials:
 
     def secrets(self) -> tuple[Secret, ...]:
         """Every part that must not be seen."""
+        return tuple(self.variables().values())
+
+    def variables(self) -> dict[str, Secret]:
+        """The parts that there are, by the names of their variables."""
         parts = (self.access_key_id, self.secret_access_key, self.session_token)
-        return tuple(part for part in parts if part)
+        return {name: part for name, part in zip(KEYS, parts, strict=True) if part}
 
     def parameters(self) -> dict[str, Any]:
         """The credentials as boto3 takes them."""

@@ -20,12 +20,12 @@ from py_aws_oidc.secret import Secret
 
 
 @dataclass(frozen=True)
-class Places:
+class ProfilePaths:
     """The two files as this process sees them, the variables that tell later steps of them, sentences to warn with."""
 
     credentials: Path
     config: Path
-    announced: Mapping[str, str]
+    exported_paths: Mapping[str, str]
     warnings: tuple[str, ...] = ()
 
 
@@ -57,18 +57,18 @@ class _Written:
 
 
 @contextmanager
-def editing(places: Places, owner: Owner | None) -> Iterator[Edit]:
+def editing(paths: ProfilePaths, owner: Owner | None) -> Iterator[Edit]:
     """Lock both files for an edit; their folders are made if need be.
 
     If the body raises, even after the write, the files become what they were. Raises Failure.
     """
     made: list[Path] = []
-    paths = (places.credentials, places.config)
+    files = (paths.credentials, paths.config)
     with ExitStack() as held:
-        with _telling(*paths):
+        with _telling(*files):
             opener = partial(open_or_make_folder, owner, made)
-            folders = held.enter_context(locked([path.parent for path in paths], opener, made))
-            credentials, config = (File.read(path, folders[path.parent]) for path in paths)
+            folders = held.enter_context(locked([path.parent for path in files], opener, made))
+            credentials, config = (File.read(path, folders[path.parent]) for path in files)
         if credentials.is_same(config):
             config = credentials
         edit = Edit(credentials, config, owner, made, held.enter_context(ExitStack()))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from py_aws_oidc.aws.profiles import Places
+from py_aws_oidc.aws.profiles import ProfilePaths
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.paths import is_in, is_really_in
 
@@ -31,7 +31,7 @@ _RUNNERS_FILES = (
 _ACT = ("ACT", "GITEA_ACTIONS", "FORGEJO_ACTIONS")
 
 
-def locate(environ: Mapping[str, str]) -> Places:
+def locate(environ: Mapping[str, str]) -> ProfilePaths:
     """Where the two files are; Failure if later steps could not, or should not, find them there.
 
     HOME of a container action is the folder `_temp/_github_home` of the host. The runner translates a host path on
@@ -45,19 +45,19 @@ def locate(environ: Mapping[str, str]) -> Places:
             why="the shared credentials and config files lie under HOME, and HOME is not set to an absolute path.",
             fix="set HOME, or leave aws-profile blank.",
         )
-    announced: dict[str, str] = {}
+    exported_paths: dict[str, str] = {}
     host_home = _host_home(environ)
 
     def place(variable: str, name: str) -> Path:
         if environ.get(variable, "").strip():
             return _given_place(variable, environ[variable], environ)
         if host_home:
-            announced[variable] = str(host_home / ".aws" / name)
+            exported_paths[variable] = str(host_home / ".aws" / name)
         return _refuse_reserved(_plain(home) / ".aws" / name, environ)
 
     credentials = place("AWS_SHARED_CREDENTIALS_FILE", "credentials")
     config = place("AWS_CONFIG_FILE", "config")
-    return Places(credentials, config, announced, _warnings(environ, host_home))
+    return ProfilePaths(credentials, config, exported_paths, _warnings(environ, host_home))
 
 
 def check(path: str, environ: Mapping[str, str]) -> None:

@@ -1,0 +1,1 @@
+"""Ways to give credentials to later steps: a module each, of the shape in `target`."""
