@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from py_aws_oidc.export import profiles, variables
+from py_aws_oidc.export import variables
+from py_aws_oidc.export.handover import STATES
 from sandbox.faults import Fault
 from sandbox.issuer import new_key
 from sandbox.job import Job
@@ -156,7 +157,7 @@ def test_credentials_can_be_outputs_alone(step):
     run = step(output_credentials="true", output_env_credentials="false")
 
     assert run.env == {}
-    assert run.state == {profiles.STATE: "{}", variables.STATE: "{}"}
+    assert run.state == dict.fromkeys(STATES, "{}")
     assert run.outputs["aws-access-key-id"].startswith("ASIA")
 
 

@@ -12,7 +12,7 @@ from random import Random
 from secrets import randbits
 from typing import TextIO
 
-from py_aws_oidc.export import profiles, variables
+from py_aws_oidc.export.handover import STATES
 from sandbox.faults import Fault
 from sandbox.in_process import Stage, folder, stage
 from sandbox.reliability import TROUBLES
@@ -34,7 +34,7 @@ ALL: Left = (
     | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"},
     frozenset({"aws-account-id", "authenticated-arn", "aws-expiration"})
     | {"aws-access-key-id", "aws-secret-access-key", "aws-session-token"},
-    frozenset({profiles.STATE, variables.STATE}),
+    frozenset(STATES),
     frozenset({"soak"}),
 )
 

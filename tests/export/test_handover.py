@@ -3,13 +3,13 @@ import json
 import pytest
 from tests.export.conftest import FILES, apply, prepare, runner_files, written
 
-from py_aws_oidc.export import handover, profiles, variables
+from py_aws_oidc.export import handover
+from py_aws_oidc.export.handover import STATES
 from py_aws_oidc.export.target import NOTHING
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.github.files import AllOrNothing
 from py_aws_oidc.secret import Secret
 
-STATES = (profiles.STATE, variables.STATE)
 EVERYTHING = {
     "aws_profile": "dev",
     "output_credentials": "true",
@@ -103,7 +103,7 @@ def test_a_step_that_has_nothing_to_undo_saves_states_that_say_so(tmp_path):
 
 
 def test_names_of_states_are_the_same_in_capital_letters():
-    assert [target.STATE for target in handover.TARGETS] == [target.STATE.upper() for target in handover.TARGETS]
+    assert list(STATES) == [name.upper() for name in STATES]
 
 
 @pytest.mark.parametrize("value", ["old/secret", 'o"l\\d', "caf\xe9-1", "a\tb1"])

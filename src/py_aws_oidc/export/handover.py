@@ -20,6 +20,8 @@ from py_aws_oidc.secret import Secret
 # In the order in which they are carried out; post undoes them in reverse. The variables are last: by them, later steps
 # find what the others made.
 TARGETS: tuple[Target, ...] = (profiles, outputs, variables)
+# A step that succeeds saves all of them.
+STATES = tuple(target.STATE for target in TARGETS if target.STATE)
 # All variables that a run can set, and so all that post can restore.
 VARIABLES = tuple(name for target in TARGETS for name in target.VARIABLES)
 
@@ -56,8 +58,8 @@ def apply(exports: Exports, environ: Mapping[str, str], mask: Callable[[Secret],
             for form in _forms(secret):
                 mask(form)
         if file:
-            none = dict.fromkeys((target.STATE for target in TARGETS if target.STATE), Secret(NOTHING))
-            saved.append(file, none | {target.STATE: each.state for target, each in staged.items() if target.STATE})
+            made = {target.STATE: each.state for target, each in staged.items()}
+            saved.append(file, {name: made.get(name, Secret(NOTHING)) for name in STATES})
         for each in staged.values():
             each.apply()
 
