@@ -34,11 +34,11 @@ def prepare(session: Session, inputs: Inputs, environ: Mapping[str, str]) -> Exp
     Raises Failure if a target cannot export it.
     """
     exports: dict[Target, Export] = {}
-    found: dict[str, str | Secret] = {}
+    exported: dict[str, str | Secret] = {}
     for target in TARGETS:
-        if export := target.prepare(session, inputs, environ, found):
+        if export := target.prepare(session, inputs, environ, exported):
             exports[target] = export
-            found.update(export.variables)
+            exported.update(export.variables)
     return exports
 
 
@@ -51,17 +51,17 @@ def apply(exports: Exports, environ: Mapping[str, str], mask: Callable[[Secret],
     # nektos/act and similar runners may have no state.
     file = CommandFile.named(environ, "GITHUB_STATE") if environ.get("GITHUB_STATE") else None
     with uninterrupted(), ExitStack() as opened:
-        saved = opened.enter_context(AllOrNothing([file] if file else []))
+        state_file = opened.enter_context(AllOrNothing([file] if file else []))
         staged = {target: opened.enter_context(export.stage()) for target, export in exports.items()}
         # With step debugging on, the runner shows the state that it saves.
-        for secret in (secret for each in staged.values() for secret in each.secrets):
+        for secret in (secret for export in staged.values() for secret in export.secrets):
             for form in _forms(secret):
                 mask(form)
         if file:
-            made = {target.STATE: each.state for target, each in staged.items()}
-            saved.append(file, {name: made.get(name, Secret(NOTHING)) for name in STATES})
-        for each in staged.values():
-            each.apply()
+            states = {target.STATE: export.state for target, export in staged.items()}
+            state_file.append(file, {name: states.get(name, Secret(NOTHING)) for name in STATES})
+        for export in staged.values():
+            export.apply()
 
 
 def _forms(secret: Secret) -> Iterator[Secret]:
