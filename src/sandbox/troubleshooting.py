@@ -17,18 +17,19 @@ from typing import TextIO
 
 import jwt
 
-from py_aws_oidc import action, places, signin
+from py_aws_oidc import action, signin
 from py_aws_oidc.__main__ import _cancelled, _failure
 from py_aws_oidc.aws import credentials, locked_files, sts
 from py_aws_oidc.aws.arn import Role
 from py_aws_oidc.aws.errors import Refused
-from py_aws_oidc.aws.profiles import Places, editing
+from py_aws_oidc.aws.profiles import ProfilePaths, editing
 from py_aws_oidc.calls import Answer
 from py_aws_oidc.explain import elsewhere
 from py_aws_oidc.explain.causes import CAUSES, Cause
 from py_aws_oidc.explain.evidence import Evidence
 from py_aws_oidc.explain.markdown import fenced
 from py_aws_oidc.explain.report import sentence
+from py_aws_oidc.export import profile_paths
 from py_aws_oidc.failure import Failure
 from py_aws_oidc.github import files, idtoken
 from py_aws_oidc.github.commands import Log
@@ -165,7 +166,7 @@ def _of_exports() -> Iterator[tuple[str, Failure]]:
     home = {"HOME": "/github/home", "GITHUB_WORKSPACE": "/github/workspace", "GITHUB_ENV": "/github/env"}
 
     def located(**variables: str) -> Failure:
-        return _raised(lambda: places.locate(home | variables))
+        return _raised(lambda: profile_paths.locate(home | variables))
 
     yield "HOME is not set", located(HOME="")
     yield "The path of a shared file is not absolute", located(AWS_CONFIG_FILE="~/.aws/config")
@@ -185,7 +186,7 @@ def _of_profiles() -> Iterator[tuple[str, Failure]]:
                 path.write_text(text)
 
             def add() -> None:
-                with editing(Places(path, config, {}), None) as edit:
+                with editing(ProfilePaths(path, config, {}), None) as edit:
                     edit.add(name, {"aws_access_key_id": value}, "us-east-1", overwrite=False)
 
             return raised(add)
