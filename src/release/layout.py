@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INDEX = "application/vnd.oci.image.index.v1+json"
+ARCHITECTURES = ("amd64", "arm64")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,14 @@ class Layout:
     def blob(self, digest: str) -> bytes:
         """A blob, whose content was compared with its digest."""
         algorithm, _, name = digest.partition(":")
-        content = (self.folder / "blobs" / algorithm / name).read_bytes()
+        try:
+            content = (self.folder / "blobs" / algorithm / name).read_bytes()
+        except OSError as error:
+            raise ReleaseError(
+                f"The blob {digest} in {self.folder} cannot be read.",
+                why=str(error),
+                fix="Build the layout anew: tools/release build.",
+            ) from error
         if algorithm != "sha256" or hashlib.sha256(content).hexdigest() != name:
             raise ReleaseError(
                 f"The blob {digest} in {self.folder} has another content than its name says.",
@@ -67,7 +75,16 @@ class Layout:
     def manifests(self) -> list[Manifest]:
         """The images of the index, in its order."""
         index = json.loads(self.blob(self.digest))
-        return [Manifest(one["platform"]["architecture"], one["digest"]) for one in index["manifests"]]
+        found = [
+            Manifest(one.get("platform", {}).get("architecture", ""), one["digest"]) for one in index["manifests"]
+        ]
+        if tuple(one.architecture for one in found) != ARCHITECTURES:
+            raise ReleaseError(
+                f"The index {self.digest} has images for {', '.join(one.architecture for one in found) or 'nothing'}.",
+                why=f"A release has one image for each of {', '.join(ARCHITECTURES)}.",
+                fix="Build the layout anew: tools/release build.",
+            )
+        return found
 
     def files(self, manifest: Manifest) -> dict[str, bytes]:
         """The regular files of an image by their paths without the first slash; an upper layer replaces a lower one."""

@@ -1,5 +1,6 @@
 """A layout is read only where it is whole."""
 
+import hashlib
 import json
 
 import pytest
@@ -35,6 +36,32 @@ def test_a_blob_that_was_changed_is_an_error(tmp_path):
 
     with pytest.raises(ReleaseError, match="another content"):
         Layout(tmp_path / "oci").manifests()
+
+
+def test_a_blob_that_is_missing_is_an_error(tmp_path):
+    standin.write(tmp_path, "1.0.0")
+    layout = Layout(tmp_path / "oci")
+    first, _ = layout.manifests()
+    (tmp_path / "oci" / "blobs" / first.digest.replace(":", "/")).unlink()
+
+    with pytest.raises(ReleaseError, match="cannot be read"):
+        layout.files(first)
+
+
+@pytest.mark.parametrize("left", [[], [0], [1], [0, 0, 1]], ids=["nothing", "amd64", "arm64", "amd64 twice"])
+def test_an_index_without_one_image_for_each_architecture_is_an_error(tmp_path, left):
+    standin.write(tmp_path, "1.0.0")
+    layout = Layout(tmp_path / "oci")
+    index = json.loads(layout.blob(layout.digest))
+    content = json.dumps(index | {"manifests": [index["manifests"][number] for number in left]}).encode()
+    name = hashlib.sha256(content).hexdigest()
+    (tmp_path / "oci" / "blobs" / "sha256" / name).write_bytes(content)
+    listed = json.loads((tmp_path / "oci" / "index.json").read_text())
+    listed["manifests"][0]["digest"] = f"sha256:{name}"
+    (tmp_path / "oci" / "index.json").write_text(json.dumps(listed))
+
+    with pytest.raises(ReleaseError, match="has images for"):
+        layout.manifests()
 
 
 def test_what_is_no_regular_file_is_left_out(tmp_path):
