@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import socket
 import subprocess
 import tempfile
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from release.layout import Layout
 
 START_SECONDS = 30
+# A registry knows no upper case in names (OCI Distribution Specification 1.1, "Pulling manifests").
+_IMAGE = re.compile(
+    r"([a-z0-9.-]+(?::\d+)?(?:/[a-z0-9][a-z0-9._-]*)+):(\w[\w.-]{0,127})@(sha256:[0-9a-f]{64})", re.ASCII
+)
 CONFIG = """\
 version: 0.1
 log: {{level: error}}
@@ -51,15 +56,13 @@ class Image:
     @classmethod
     def parse(cls, text: str) -> Image:
         """The image in `ghcr.io/org/name:1.2.3@sha256:...`."""
-        rest, _, digest = text.partition("@")
-        name, _, tag = rest.rpartition(":")
-        if not (name and tag and digest.startswith("sha256:")) or "/" in tag:
+        if not (found := _IMAGE.fullmatch(text)):
             raise ReleaseError(
                 f"'{text}' does not name an image by tag and digest.",
-                why="A release names its image as NAME:VERSION@sha256:DIGEST.",
-                fix="Check the line `image:` of the action.yml.",
+                why="The form is REGISTRY/NAME:VERSION@sha256:DIGEST: a name in lower case, and 64 hexadecimal digits.",
+                fix="Copy the name from what `tools/release push` prints, or from the action.yml of a release.",
             )
-        return cls(name, tag, digest)
+        return cls(*found.groups())
 
 
 def is_loopback(name: str) -> bool:
@@ -85,7 +88,8 @@ def digest_of(reference: str) -> str | None:
     raise ReleaseError(
         f"The registry does not say what {reference} is.",
         why=ended.stderr.strip().splitlines()[-1] if ended.stderr.strip() else "skopeo printed nothing.",
-        fix="Check the name and that the registry can be reached; a private package needs `skopeo login`.",
+        fix="Check the name and that the registry can be reached; a private package needs `skopeo login`. "
+        "If the registry answers 429 or 5xx, run the same command again later.",
     )
 
 
@@ -115,9 +119,10 @@ def pull(image: Image) -> None:
     """Pull by tag and digest without login, as the runner does before a job's first step."""
     with tempfile.TemporaryDirectory() as nothing:
         programs.run(
-            *("docker", "--config", nothing, "pull", "--quiet", str(image)),
+            *("docker", "pull", "--quiet", str(image)),
+            env={"DOCKER_CONFIG": nothing},
             fix="If the registry answers `denied` or `unauthorized`, make the package public. If the manifest is "
-            "unknown or a layer fails verification, push the image again.",
+            "unknown or a layer fails verification, push the image again. If no Docker engine answers, start one.",
         )
 
 

@@ -143,7 +143,20 @@ def test_a_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "name", "name:1.0.0", "name@sha256:a", "127.0.0.1:5000/name@sha256:a", "name:1.0.0@md5:a"]
+    "text",
+    [
+        "",
+        "ghcr.io/a/b",
+        "ghcr.io/a/b:1.0.0",
+        f"ghcr.io/a/b@{OTHER}",
+        f"127.0.0.1:5000/name@{OTHER}",
+        "ghcr.io/a/b:1.0.0@md5:a",
+        "ghcr.io/a/b:1.0.0@sha256:abc",
+        f"ghcr.io/a/b:1.0.0@{OTHER}0",
+        f"ghcr.io/Octo-Org/b:1.0.0@{OTHER}",
+        f"ghcr.io/a b:1.0.0@{OTHER}",
+        f"ghcr.io/a/b:1.0.0@{OTHER}\n",
+    ],
 )
 def test_an_image_is_named_by_tag_and_digest(text):
     with pytest.raises(ReleaseError, match="does not name an image"):
