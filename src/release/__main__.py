@@ -38,13 +38,15 @@ def _say(line: object) -> None:
 
 def _repository(given: Namespace) -> str:
     """`owner/name` on GitHub: as given, else as in GitHub Actions, else from the remote."""
-    if given.repository:
-        return str(given.repository)
-    url = Repository(given.root).git("remote", "get-url", given.remote)
-    if not (found := re.search(r"github\.com[/:]([^/]+/[^/]+?)(?:\.git)?/?$", url)):
+    if said := given.repository:
+        where, form = "--repository", r"([\w.-]+/[\w.-]+)"
+    else:
+        where, form = f"The remote {given.remote}", r".*github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
+        said = programs.call("git", "remote", "get-url", given.remote, cwd=given.root).stdout.strip()
+    if not (found := re.fullmatch(form, said, re.ASCII)):
         raise ReleaseError(
             "The repository on GitHub is not known.",
-            why=f"The remote {given.remote} is {url}.",
+            why=f"{where} is {said or 'not there'}.",
             fix="Pass --repository OWNER/NAME.",
         )
     return found[1]
@@ -215,6 +217,9 @@ def main(arguments: Sequence[str]) -> int:
         return given.run(given) or 0
     except ReleaseError as error:
         sys.stderr.write(f"tools/release: {error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"tools/release: {error.filename or 'The system'}: {error.strerror or error}\n")
         return 1
 
 

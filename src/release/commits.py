@@ -10,7 +10,7 @@ from pathlib import Path
 from release import programs
 from release.errors import ReleaseError
 from release.registry import Image
-from release.versions import Version, released
+from release.versions import Version
 
 ACTION = "action.yml"
 FROM_DOCKERFILE = "  image: Dockerfile"
@@ -63,6 +63,27 @@ class Repository:
         """A file of a commit."""
         return programs.run("git", "show", f"{commit}:{path}", cwd=self.folder)
 
+    def copied(self, folder: Path) -> Repository:
+        """Make a clone of this clone with the same remote.
+
+        What is fetched and checked out there leaves nothing in this one, which may belong to another user (sudo).
+        """
+        url = self.git("remote", "get-url", self.remote)
+        self.git("clone", "--quiet", "--shared", "--no-checkout", "--origin", self.remote, ".", str(folder))
+        made = Repository(folder, self.remote)
+        made.git("remote", "set-url", self.remote, url)
+        return made
+
+    def check_clean(self, *paths: str) -> None:
+        """ReleaseError if files below these paths are not as in the commit."""
+        # Without the lock git does not write to the clone.
+        if changed := self.git("--no-optional-locks", "status", "--porcelain", "--", *paths):
+            raise ReleaseError(
+                "There are changes that are not committed.",
+                why=f"A release is built from a commit, and these files differ from it:\n{changed}",
+                fix="Commit the changes, or remove them. To build an image with them anyway, use `tools/oci-image`.",
+            )
+
     def remote_refs(self) -> dict[str, str]:
         """The branches and tags of the remote and their commits."""
         refs = [line.split("\t") for line in self.git("ls-remote", "--heads", "--tags", self.remote).splitlines()]
@@ -73,6 +94,18 @@ class Repository:
         """The tags of the remote and their commits."""
         start = "refs/tags/"
         return {name.removeprefix(start): at for name, at in self.remote_refs().items() if name.startswith(start)}
+
+    def released(self, version: Version) -> str:
+        """Fetch the release of a version from the remote; its commit."""
+        commit = self.remote_tags().get(version.tag)
+        if commit is None:
+            raise ReleaseError(
+                f"{version.tag} is not released.",
+                why=f"{self.remote} has no such tag.",
+                fix="Give the tag of a release, like v1.2.3.",
+            )
+        self.git("fetch", "--quiet", self.remote, commit)
+        return commit
 
     def release_commit(self, main: str, version: Version, image: Image) -> str:
         """Make the release commit: main's tree, and one line of action.yml.
@@ -151,22 +184,15 @@ class Repository:
 
     def move(self, version: Version) -> str | None:
         """Move the tag of the major version to a release, forward or back; where it was before, None if nowhere."""
-        tags = self.remote_tags()
-        if version not in released(tags):
-            raise ReleaseError(
-                f"{version.tag} is not released.",
-                why=f"{self.remote} has no such tag.",
-                fix="Give the tag of a release, like v1.2.3.",
-            )
+        release = self.released(version)
         if not (moving := version.moving_tag):
             raise ReleaseError(
                 f"There is no moving tag for {version}.",
                 why="Versions 0.x promise no compatibility.",
                 fix="Users of 0.x name the exact version.",
             )
+        tags = self.remote_tags()
         before = tags.get(moving)
         lease = f"--force-with-lease=refs/tags/{moving}:{before or ''}"
-        release = tags[version.tag]
-        self.git("fetch", "--quiet", self.remote, release)
         self.git("push", "--quiet", lease, self.remote, f"{release}:refs/tags/{moving}")
         return next((tag for tag, at in tags.items() if at == before and tag != moving), before)

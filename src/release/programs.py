@@ -90,6 +90,12 @@ def missing() -> list[str]:
 
 def install() -> list[str]:
     """Install what is missing, as root on Debian or Ubuntu; the lines that say what was done."""
+    if os.geteuid():
+        raise ReleaseError(
+            "Only root can install programs.",
+            why="They come from packages of Debian or Ubuntu.",
+            fix="Run `sudo tools/release setup`.",
+        )
     packages = [PACKAGES[name] for name in missing() if name in PACKAGES]
     packages += [] if KEYRING.is_file() else ["debian-archive-keyring"]
     if packages:

@@ -85,7 +85,6 @@ def rehearse(source: Path, *, build_again: bool = True) -> Iterator[str]:
             stage.commit_version(version)
             release = stage.release(version)
             yield f"Released {version} as {release.image}"
-            stage.repository.git("fetch", "--quiet", "--tags", "origin")
             for line in steps.verify(stage.repository, version.tag, stage.signer, build_options=options):
                 yield f"  {line}"
             yield _moved(stage, version)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from release import commits, github, programs, registry, sbom, signing, versions
+from release.commits import Repository
 from release.errors import ReleaseError
 from release.layout import Layout
 from release.registry import Image
@@ -17,10 +18,10 @@ from release.versions import Version
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from release.commits import Repository
     from release.signing import Signer
 
 LAYOUT = "oci"  # the folder that tools/oci-image makes
+INPUTS = ("requirements", "src/py_aws_oidc", "tools")  # what decides the digest
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Release:
     @property
     def image(self) -> Image:
         """The image's full name, which goes into action.yml."""
-        return Image(self.name, str(self.version), self.layout.digest)
+        return Image.parse(f"{self.name}:{self.version}@{self.layout.digest}")
 
     def bills(self) -> dict[str, Path]:
         """The bills of materials by the digests of the images that they are of."""
@@ -53,6 +54,7 @@ def name_of(repository: str) -> str:
 
 def check(repository: Repository, version: Version, commit: str = "HEAD") -> str:
     """The notes of a version that a commit can be released as."""
+    commit = repository.commit(commit)
     files = (repository.text(commit, versions.INIT), repository.text(commit, versions.CHANGELOG))
     return versions.check(version, *files, repository.remote_tags())
 
@@ -62,6 +64,8 @@ def build(root: Path, folder: Path, version: Version, *, expected: str = "", opt
 
     `options` are those of tools/oci-image. ReleaseError if a digest is expected and the build has another.
     """
+    Repository(root).check_clean(*INPUTS)
+    versions.agree(version, (root / versions.INIT).read_text(encoding="utf-8"))
     if folder.exists() and any(folder.iterdir()):
         raise ReleaseError(
             f"{folder} is not empty.", why="A build never mixes with another.", fix="Name a new folder."
@@ -91,6 +95,7 @@ def write_action(root: Path, folder: Path, image: Image) -> None:
 
 def tag(repository: Repository, release: Release, commit: str = "HEAD") -> str:
     """Make the release commit of a commit of main, check it, and push it with its tag."""
+    check(repository, release.version, commit)
     made = repository.release_commit(repository.commit(commit), release.version, release.image)
     repository.check_release(made)
     repository.publish(release.version, made)
@@ -117,29 +122,28 @@ def verify(
 ) -> Iterator[str]:
     """Check a release from its tag to its image; a line for each thing that was found right.
 
-    ReleaseError at the first that is not. `build_options` are those of tools/oci-image; None leaves the build out.
-    `provenance_of` is the repository on GitHub that must have built it.
+    ReleaseError at the first that is not. The tag is that of the remote, which jobs use. `build_options` are those of
+    tools/oci-image; None leaves the build out. `provenance_of` is the repository on GitHub that must have built it.
     """
     version = Version.parse(tag)
-    commit = repository.commit(f"refs/tags/{version.tag}")
-    main, image = repository.check_release(commit)
-    yield f"{version.tag} is commit {commit}: main's {main} and one line of {commits.ACTION}"
-    yield f"that line names {image}"
-    if image.tag != str(version):
-        raise ReleaseError(
-            f"{version.tag} names the image of {image.tag}.",
-            why="A release names the image of its own version.",
-            fix="Do not use this release. Ask the repository's maintainers who made it.",
-        )
-    if build_options is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder) / "source"
-            repository.git("worktree", "add", "--quiet", "--detach", str(source), commit)
-            try:
-                build(source, Path(folder) / "out", version, expected=image.digest, options=build_options)
-            finally:
-                repository.git("worktree", "remove", "--force", str(source))
-        yield "a build of the tag has this digest"
+    for program in ("cosign", "skopeo", *(["gh"] if provenance_of else [])):
+        programs.find(program)  # before a build that takes minutes
+    with tempfile.TemporaryDirectory() as folder:
+        source = repository.copied(Path(folder) / "source")
+        commit = source.released(version)
+        main, image = source.check_release(commit)
+        yield f"{version.tag} is commit {commit}: main's {main} and one line of {commits.ACTION}"
+        yield f"that line names {image}"
+        if image.tag != str(version):
+            raise ReleaseError(
+                f"{version.tag} names the image of {image.tag}.",
+                why="A release names the image of its own version.",
+                fix="Do not use this release. Ask the repository's maintainers who made it.",
+            )
+        if build_options is not None:
+            source.git("checkout", "--quiet", "--detach", commit)
+            build(source.folder, Path(folder) / "out", version, expected=image.digest, options=build_options)
+            yield "a build of the tag has this digest"
     with tempfile.TemporaryDirectory() as folder:
         pulled = Layout(Path(folder))
         programs.run(

@@ -90,14 +90,19 @@ def notes(changelog: str, version: Version) -> str:
     )
 
 
-def check(version: Version, init: str, changelog: str, tags: Iterable[str]) -> str:
-    """The notes of a version that can be released; ReleaseError if files and tags do not agree on it."""
+def agree(version: Version, init: str) -> None:
+    """ReleaseError if the package says another version."""
     if (said := of_init(init)) != version:
         raise ReleaseError(
             f"{INIT} says {said}, not {version}.",
             why="The version is part of the image, and comes by pull request before the release.",
             fix=f"Set `__version__` to {version} in a pull request, or release {said}.",
         )
+
+
+def check(version: Version, init: str, changelog: str, tags: Iterable[str]) -> str:
+    """The notes of a version that can be released; ReleaseError if files and tags do not agree on it."""
+    agree(version, init)
     text = notes(changelog, version)
     newer = max((other for other in released(tags) if other.major == version.major), default=version)
     if newer > version:

@@ -8,6 +8,7 @@ from tests.release.conftest import ROOT, VERSION, Project, built
 from release import __main__ as program
 from release import programs, registry, rehearsal, steps, updates
 from release.registry import Image
+from release.versions import Version
 
 IMAGE = Image("ghcr.io/octo-org/py-aws-oidc", "1.0.0", f"sha256:{'a' * 64}")
 
@@ -54,7 +55,7 @@ def test_an_error_says_what_happened_why_and_what_to_do(run):
 
 
 def test_a_build_prints_its_digest_and_leaves_the_bills_of_materials(run, tmp_path):
-    status, said = run("build", "1.0.0", tmp_path / "out")
+    status, said = run("build", "0.1.0", tmp_path / "out")
 
     assert status == 0
     assert said.startswith("sha256:")
@@ -66,24 +67,63 @@ def test_a_build_prints_its_digest_and_leaves_the_bills_of_materials(run, tmp_pa
 
 
 def test_a_build_with_another_digest_than_expected_fails(run, tmp_path):
-    _, digest = run("build", "1.0.0", tmp_path / "one")
+    _, digest = run("build", "0.1.0", tmp_path / "one")
 
-    assert run("build", "1.0.0", tmp_path / "two", "--expect", digest.strip())[0] == 0
-    assert "has the digest" in run("build", "1.0.0", tmp_path / "three", "--expect", "sha256:0")[1]
+    assert run("build", "0.1.0", tmp_path / "two", "--expect", digest.strip())[0] == 0
+    assert "has the digest" in run("build", "0.1.0", tmp_path / "three", "--expect", "sha256:0")[1]
 
 
 def test_a_build_from_a_snapshot_is_asked_of_the_image_tool(run, project, tmp_path):
     tool = project.root / "tools" / "oci-image"
     tool.write_text(tool.read_text().replace("exec", 'echo "$@" >arguments; exec'))
-    run("build", "1.0.0", tmp_path / "out", "--snapshot")
+    project.commit()
+    run("build", "0.1.0", tmp_path / "out", "--snapshot")
 
     assert (project.root / "arguments").read_text() == f"{tmp_path / 'out'} --snapshot\n"
 
 
-def test_a_build_never_mixes_with_another(run, tmp_path):
-    run("build", "1.0.0", tmp_path / "out")
+def test_a_build_of_another_version_than_the_package_says_fails(run, tmp_path):
+    assert "says 0.1.0, not 1.0.0" in run("build", "1.0.0", tmp_path / "out")[1]
+    assert not (tmp_path / "out").exists()
 
-    assert "is not empty" in run("build", "1.0.0", tmp_path / "out")[1]
+
+@pytest.mark.parametrize("path", ["tools/oci-image", "src/py_aws_oidc/new.py"])
+def test_a_build_with_changes_that_are_not_committed_fails(run, project, tmp_path, path):
+    with (project.root / path).open("a") as file:
+        file.write("\n")
+
+    assert f"{path}\n" in run("build", "0.1.0", tmp_path / "out")[1]
+
+
+def test_a_build_does_not_mind_files_that_are_not_in_the_image(run, project, tmp_path):
+    (project.root / "new").touch()
+
+    assert run("build", "0.1.0", tmp_path / "out")[0] == 0
+
+
+@pytest.mark.parametrize("command", [["build", "0.1.0"], ["action", IMAGE]])
+def test_a_folder_that_cannot_be_written_is_one_line(run, tmp_path, command):
+    (tmp_path / "file").touch()
+
+    status, said = run(*command, tmp_path / "file")
+
+    assert status == 1
+    assert said.startswith("tools/release: ")
+    assert str(tmp_path / "file") in said
+    assert said.count("\n") == 1
+
+
+def test_a_version_that_the_package_does_not_have_is_not_tagged(run, project, tmp_path):
+    status, _ = run("tag", "1.0.0", built(tmp_path / "out", IMAGE.name).folder, "--image", IMAGE.name)
+
+    assert status == 1
+    assert project.repository.remote_tags() == {}
+
+
+def test_a_build_never_mixes_with_another(run, tmp_path):
+    run("build", "0.1.0", tmp_path / "out")
+
+    assert "is not empty" in run("build", "0.1.0", tmp_path / "out")[1]
 
 
 @pytest.mark.registry
@@ -95,7 +135,6 @@ def test_a_build_is_pushed_signed_and_verified_by_key(run, project, address, key
 
     pushed = run("push", "1.0.0", tmp_path / "out", *image, *keys)
     tagged = run("tag", "1.0.0", tmp_path / "out", *image)
-    project.repository.git("fetch", "--quiet", "--tags", "origin")
     verified = run("verify", "v1.0.0", "--public-key", key.public)
     quickly = run("verify", "v1.0.0", "--public-key", key.public, "--no-build")
 
@@ -137,6 +176,20 @@ def test_the_repository_is_that_of_the_remote(run, project, tmp_path, monkeypatc
     assert seen == [("ghcr.io/octo-org/py-aws-oidc", "Octo-Org/py-aws-oidc")]
 
 
+@pytest.mark.parametrize(
+    "given", [["--repository", "octo-org"], ["--repository", "a b/c"], ["--remote", "nowhere"]]
+)
+def test_what_names_no_repository_on_github_is_told(run, tmp_path, given):
+    assert "Pass --repository OWNER/NAME" in run("push", "1.0.0", tmp_path, *given)[1]
+
+
+def test_a_name_that_a_registry_does_not_take_is_told(run, project, tmp_path):
+    project.set_version(VERSION)
+    said = run("tag", "1.0.0", built(tmp_path / "out", "").folder, "--image", "ghcr.io/Octo-Org/name")[1]
+
+    assert "does not name an image" in said
+
+
 def test_a_remote_elsewhere_does_not_say_the_repository(run, tmp_path):
     assert "is not known" in run("push", "1.0.0", tmp_path)[1]
 
@@ -149,7 +202,7 @@ def test_the_action_of_a_release_can_be_written_before_it_is_published(run, tmp_
 
 def test_the_tag_of_the_major_version_is_rolled_back(run, project, tmp_path):
     for number in ("1.0.0", "1.0.1"):
-        project.commit("Change")
+        project.set_version(Version.parse(number))
         run("tag", number, built(tmp_path / number, IMAGE.name).folder, "--image", IMAGE.name)
         run("rollback", number)
 

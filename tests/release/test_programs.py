@@ -1,5 +1,6 @@
 """Programs are found, run and installed, and an error says which and why."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(programs, name, tmp_path / name)
     monkeypatch.setattr(programs, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(programs, "COSIGN", tmp_path / "cache" / "cosign")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("PATH", str(folder))
     return folder
 
@@ -69,6 +71,14 @@ def test_what_is_missing_is_installed(machine):
     assert unpack.startswith("mmdebstrap --variant=extract --include=cosign trixie")
     assert f"Copied Debian's cosign to {programs.COSIGN}" in lines
     assert programs.find("cosign") == str(programs.COSIGN)
+
+
+def test_only_root_installs(machine, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    with pytest.raises(ReleaseError, match="Only root"):
+        programs.install()
+    assert called(machine) == []
 
 
 def test_what_is_there_is_not_installed_again(machine):

@@ -9,7 +9,7 @@ import pytest
 from tests.release import sigstore
 from tests.release.conftest import VERSION, Project, built
 
-from release import github, registry, signing, steps
+from release import github, programs, registry, signing, steps
 from release.errors import ReleaseError
 from release.rehearsal import new_key
 from release.signing import Key, Keyless
@@ -36,7 +36,6 @@ class Released:
     release: Release
 
     def verify(self, signer: signing.Signer, *, build_it: bool = False) -> list[str]:
-        self.project.repository.git("fetch", "--quiet", "--tags", "origin")
         return list(steps.verify(self.project.repository, "v1.0.0", signer, build_options=() if build_it else None))
 
     def sign(self, signer: signing.Signer) -> None:
@@ -61,7 +60,37 @@ def test_a_release_signed_by_the_key_is_verified_with_a_build_of_the_tag(release
 
     assert len(lines) == 6
     assert any(line == "the registry has it, for amd64, arm64" for line in lines)
-    assert released.project.repository.git("worktree", "list").count("\n") == 0
+
+
+def test_verifying_leaves_the_clone_as_it_is(released, key):
+    released.sign(key)
+    git = released.project.root / ".git"
+    before = {path: path.stat().st_mtime_ns for path in git.rglob("*")}
+    released.verify(key, build_it=True)
+
+    assert {path: path.stat().st_mtime_ns for path in git.rglob("*")} == before
+
+
+def test_the_tag_of_the_remote_is_verified_and_not_that_of_the_clone(released, key):
+    released.sign(key)
+    released.project.repository.git("tag", "v1.0.0", "HEAD")
+
+    assert released.verify(key)
+
+
+def test_a_tag_that_the_remote_does_not_have_is_told(released, key):
+    released.project.repository.git("tag", "v1.0.1", "HEAD")
+
+    with pytest.raises(ReleaseError, match=r"v1\.0\.1 is not released"):
+        list(steps.verify(released.project.repository, "v1.0.1", key, build_options=None))
+
+
+def test_a_program_that_is_missing_is_told_before_the_build(released, key, monkeypatch):
+    find = programs.find
+    monkeypatch.setattr(programs, "find", lambda program: find("nothing" if program == "gh" else program))
+
+    with pytest.raises(ReleaseError, match="not installed"):
+        next(steps.verify(released.project.repository, "v1.0.0", key, provenance_of=REPOSITORY))
 
 
 def test_an_unsigned_image_is_refused(released, key):
@@ -102,7 +131,6 @@ def test_a_tag_that_builds_to_another_digest_is_refused(released, key):
     image = replace(released.release.image, tag="1.0.1")
     repository = released.project.repository
     repository.publish(other.version, repository.release_commit(repository.commit("HEAD"), other.version, image))
-    repository.git("fetch", "--quiet", "--tags", "origin")
 
     with pytest.raises(ReleaseError, match="The build has the digest"):
         list(steps.verify(repository, "v1.0.1", key))
@@ -112,7 +140,6 @@ def test_a_release_that_names_the_image_of_another_version_is_refused(released, 
     repository = released.project.repository
     image, version = released.release.image, replace(VERSION, patch=1)
     repository.publish(version, repository.release_commit(repository.commit("HEAD"), version, image))
-    repository.git("fetch", "--quiet", "--tags", "origin")
 
     with pytest.raises(ReleaseError, match=r"names the image of 1\.0\.0"):
         list(steps.verify(repository, "v1.0.1", key, build_options=None))
@@ -120,7 +147,9 @@ def test_a_release_that_names_the_image_of_another_version_is_refused(released, 
 
 def test_the_provenance_is_asked_for_last(released, key, monkeypatch):
     released.sign(key)
-    released.project.repository.git("fetch", "--quiet", "--tags", "origin")
+    monkeypatch.setattr(
+        programs, "find", lambda program, find=programs.find: find("git" if program == "gh" else program)
+    )
     asked = []
     monkeypatch.setattr(github, "verify_provenance", lambda *given: asked.append(given))
 
