@@ -12,6 +12,7 @@ from release.__main__ import parser
 README = (ROOT / "README.md").read_text()
 PAGE = (ROOT / "docs" / "release.md").read_text()
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+ROLLBACK = yaml.safe_load((ROOT / ".github" / "workflows" / "rollback.yml").read_text())
 JOBS = WORKFLOW["jobs"]
 COMMANDS = set(parser()._subparsers._group_actions[0].choices)  # noqa: SLF001 - argparse has no other way to ask
 
@@ -59,6 +60,10 @@ def test_a_job_that_writes_waits_for_a_reviewer_and_builds_nothing(job, environm
 def test_only_the_workflow_named_in_the_certificate_signs():
     assert signing.WORKFLOW == ".github/workflows/release.yml@refs/heads/main"
     assert JOBS["build"]["if"] == "github.ref == 'refs/heads/main'"
+
+
+def test_a_roll_back_does_not_wait_for_a_release_that_waits_for_its_reviewer():
+    assert ROLLBACK["concurrency"]["group"] != WORKFLOW["concurrency"]["group"]
 
 
 def test_no_job_logs_in_where_the_image_must_be_public():

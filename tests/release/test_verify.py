@@ -93,6 +93,35 @@ def test_a_program_that_is_missing_is_told_before_the_build(released, key, monke
         next(steps.verify(released.project.repository, "v1.0.0", key, provenance_of=REPOSITORY))
 
 
+def cut(data: Path) -> None:
+    """Leave half of each layer."""
+    for path in data.rglob("blobs/**/data"):
+        if (content := path.read_bytes()).startswith(b"\x1f\x8b"):
+            path.write_bytes(content[: len(content) // 2])
+
+
+def lose_a_manifest(data: Path) -> None:
+    """Remove the image for arm64, and leave the index that names it."""
+    for path in data.rglob("blobs/**/data"):
+        if b'"manifests"' in (content := path.read_bytes()):
+            digest = json.loads(content)["manifests"][1]["digest"].removeprefix("sha256:")
+            (data / "docker/registry/v2/blobs/sha256" / digest[:2] / digest / "data").unlink()
+
+
+@pytest.mark.parametrize("damage", [cut, lose_a_manifest])
+def test_an_image_that_is_damaged_in_the_registry_is_refused(project, key, tmp_path, damage):
+    project.set_version(VERSION)
+    with registry.serving(tmp_path / "data") as address:
+        release = Release(tmp_path / "out", VERSION, f"{address}/octo-org/py-aws-oidc")
+        steps.build(project.root, release.folder, VERSION)
+        steps.push(release, key)
+        steps.tag(project.repository, release)
+        damage(tmp_path / "data")
+
+        with pytest.raises(ReleaseError, match="skopeo copy"):
+            Released(project, release).verify(key)
+
+
 def test_an_unsigned_image_is_refused(released, key):
     with pytest.raises(ReleaseError, match="cosign verify") as failure:
         released.verify(key)
