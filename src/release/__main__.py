@@ -39,14 +39,15 @@ def _say(line: object) -> None:
 def _repository(given: Namespace) -> str:
     """`owner/name` on GitHub: as given, else as in GitHub Actions, else from the remote."""
     if said := given.repository:
-        where, form = "--repository", r"([\w.-]+/[\w.-]+)"
+        form, why = r"([\w.-]+/[\w.-]+)", f"--repository is {said}."
     else:
-        where, form = f"The remote {given.remote}", r".*github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
-        said = programs.call("git", "remote", "get-url", given.remote, cwd=given.root).stdout.strip()
+        asked = programs.call("git", "remote", "get-url", given.remote, cwd=given.root)
+        said, form = asked.stdout.strip(), r".*github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
+        why = asked.stderr.strip() or f"The remote {given.remote} is {said}."
     if not (found := re.fullmatch(form, said, re.ASCII)):
         raise ReleaseError(
             "The repository on GitHub is not known.",
-            why=f"{where} is {said or 'not there'}.",
+            why=why,
             fix="Pass --repository OWNER/NAME.",
         )
     return found[1]
@@ -218,6 +219,8 @@ def main(arguments: Sequence[str]) -> int:
     except ReleaseError as error:
         sys.stderr.write(f"tools/release: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return 130  # as a shell says of a program that Ctrl-C ended
     except OSError as error:
         sys.stderr.write(f"tools/release: {error.filename or 'The system'}: {error.strerror or error}\n")
         return 1

@@ -113,6 +113,15 @@ def test_a_folder_that_cannot_be_written_is_one_line(run, tmp_path, command):
     assert said.count("\n") == 1
 
 
+def test_a_command_that_is_interrupted_ends_without_a_traceback(run, monkeypatch, tmp_path):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(steps, "build", interrupted)
+
+    assert run("build", "0.1.0", tmp_path) == (130, "")
+
+
 def test_a_version_that_the_package_does_not_have_is_not_tagged(run, project, tmp_path):
     status, _ = run("tag", "1.0.0", built(tmp_path / "out", IMAGE.name).folder, "--image", IMAGE.name)
 
