@@ -123,7 +123,7 @@ def _rehearse(given: Namespace) -> None:
 
 def _updates(given: Namespace) -> int:
     due = updates.due(given.root)
-    for line in due:
+    for line in due or ["Debian has no other version of any package in the image."]:
         _say(line)
     return 1 if due else 0
 

@@ -239,11 +239,17 @@ def test_the_lines_of_a_rehearsal_are_printed(run, monkeypatch):
     assert run("rehearse", "--no-build") == (0, "one\nagain: False\n")
 
 
-@pytest.mark.parametrize(("due", "status"), [([], 0), (["libc6: newer"], 1)])
-def test_updates_that_are_due_are_the_exit_status(run, monkeypatch, due, status):
+@pytest.mark.parametrize(
+    ("due", "said"),
+    [
+        ([], (0, "Debian has no other version of any package in the image.\n")),
+        (["libc6: newer"], (1, "libc6: newer\n")),
+    ],
+)
+def test_updates_that_are_due_are_the_exit_status(run, monkeypatch, due, said):
     monkeypatch.setattr(updates, "due", lambda _: due)
 
-    assert run("updates") == (status, "".join(f"{line}\n" for line in due))
+    assert run("updates") == said
 
 
 @pytest.mark.parametrize(("missing", "status"), [([], 0), (["skopeo"], 1)])
