@@ -82,6 +82,8 @@ def build(root: Path, folder: Path, version: Version, *, expected: str = "", opt
 
 def push(release: Release, signer: Signer) -> None:
     """Push the image, then sign it and its bills of materials by digest."""
+    _find("cosign", "skopeo")
+    _ = signer.sign  # without a key, fail before the push
     registry.push(release.layout, release.image)
     signing.sign(release.name, release.image.digest, release.bills(), signer)
 
@@ -126,8 +128,7 @@ def verify(
     tools/oci-image; None leaves the build out. `provenance_of` is the repository on GitHub that must have built it.
     """
     version = Version.parse(tag)
-    for program in ("cosign", "skopeo", *(["gh"] if provenance_of else [])):
-        programs.find(program)  # before a build that takes minutes
+    _find("cosign", "skopeo", *(["gh"] if provenance_of else []))
     with tempfile.TemporaryDirectory() as folder:
         source = repository.copied(Path(folder) / "source")
         commit = source.released(version)
@@ -170,6 +171,12 @@ def verify(
     if provenance_of:
         github.verify_provenance(provenance_of, image)
         yield f"its provenance says that {provenance_of} built it"
+
+
+def _find(*names: str) -> None:
+    """ReleaseError if a program is missing, before a step begins with the others."""
+    for name in names:
+        programs.find(name)
 
 
 def _same(found: str, expected: str, what: str) -> None:

@@ -199,6 +199,18 @@ def test_a_private_key_is_needed_to_sign_but_not_to_verify(released, key):
         released.sign(public)
 
 
+@pytest.mark.parametrize("missing", ["the private key", "cosign"])
+def test_what_cannot_be_signed_is_not_pushed(key, address, tmp_path, monkeypatch, missing):
+    if missing == "cosign":
+        find = programs.find
+        monkeypatch.setattr(programs, "find", lambda program: find("nothing" if program == "cosign" else program))
+    release = built(tmp_path / "out", name(address, tmp_path))
+
+    with pytest.raises(ReleaseError):
+        steps.push(release, key if missing == "cosign" else Key(key.public))
+    assert registry.digest_of(f"{release.name}:{VERSION}") is None
+
+
 @dataclass(frozen=True)
 class Actions:
     """GitHub Actions with a Sigstore on loopback."""
