@@ -161,7 +161,14 @@ def verify(
         yield f"its signature is that of {_who(signer)}"
         for one in manifests:
             found = sbom.packages(json.loads(sbom.document(pulled.files(one), one, str(version))))
-            if sbom.packages(signing.attested_bill(image.name, one.digest, signer)) != found:
+            bill = signing.attested_bill(image.name, one.digest, signer)
+            if (signed := bill["metadata"]["component"]["version"]) != str(version):
+                raise ReleaseError(
+                    f"The image for {one.architecture} is that of {signed}, not of {version}.",
+                    why="Its signed bill of materials names that version.",
+                    fix="Do not use this release. Ask the repository's maintainers who made it.",
+                )
+            if sbom.packages(bill) != found:
                 raise ReleaseError(
                     f"The signed bill of materials for {one.architecture} is not that of the image.",
                     why="It names other packages or versions than the image has.",

@@ -165,6 +165,17 @@ def test_a_tag_that_builds_to_another_digest_is_refused(released, key):
         list(steps.verify(repository, "v1.0.1", key))
 
 
+def test_the_signed_image_of_an_older_version_is_refused_also_without_a_build(released, key):
+    released.sign(key)
+    repository, version = released.project.repository, replace(VERSION, patch=1)
+    main = released.project.set_version(version)
+    image = replace(released.release.image, tag="1.0.1")
+    repository.publish(version, repository.release_commit(main, version, image))
+
+    with pytest.raises(ReleaseError, match=r"is that of 1\.0\.0, not of 1\.0\.1"):
+        list(steps.verify(repository, "v1.0.1", key, build_options=None))
+
+
 def test_a_release_that_names_the_image_of_another_version_is_refused(released, key):
     repository = released.project.repository
     image, version = released.release.image, replace(VERSION, patch=1)
