@@ -80,6 +80,10 @@ def new_key(folder: Path) -> signing.Key:
 def rehearse(source: Path, *, build_again: bool = True) -> Iterator[str]:
     """Release twice, move `v1` with each release, and roll back; a line for each thing that went right."""
     options = () if build_again else None
+    programs.run(  # before a build that takes minutes
+        *("docker", "version", "--format", "{{.Server.Version}}"),
+        fix="Start a Docker engine. With sudo, pass on where it is: sudo --preserve-env=DOCKER_HOST.",
+    )
     with Stage.made(source) as stage:
         for version in VERSIONS:
             stage.commit_version(version)

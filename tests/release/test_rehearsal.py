@@ -29,6 +29,13 @@ def test_two_releases_move_v1_and_a_roll_back_moves_it_back(project):
     assert project.repository.git("status", "--porcelain") == ""
 
 
+def test_a_docker_engine_that_does_not_answer_is_told_before_the_build(project, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+
+    with pytest.raises(ReleaseError, match="docker version"):
+        next(rehearsal.rehearse(project.root))
+
+
 def test_a_repository_that_cannot_be_released_fails_the_rehearsal(project):
     project.commit("Break it", **{"action.yml": "runs: {using: docker, image: Dockerfile}\n"})
 
