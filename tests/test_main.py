@@ -148,7 +148,7 @@ def test_the_first_cause_is_shown_first(monkeypatch):
 def test_a_post_that_fails_does_not_say_that_there_are_no_credentials(monkeypatch):
     monkeypatch.setattr(post, "run", raising(Failure("No.", name="test", why="Why.", fix="Fix.")))
 
-    assert called("post")[1].startswith("::error title=AWS variables not put back::No.")
+    assert called("post")[1].startswith("::error title=AWS variables not restored::No.")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

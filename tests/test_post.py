@@ -30,7 +30,7 @@ def test_variables_become_what_they_were_before_the_step(tmp_path):
     written, log = post(tmp_path, {"AWS_REGION": "us-east-1", "AWS_SESSION_TOKEN": ""})
 
     assert written == {"AWS_REGION": "us-east-1", "AWS_SESSION_TOKEN": ""}
-    assert log == "Put back as before this step: AWS_REGION.\nBlanked: AWS_SESSION_TOKEN.\n"
+    assert log == "Restored to the values before this step: AWS_REGION.\nCleared: AWS_SESSION_TOKEN.\n"
 
 
 def test_the_values_are_not_logged(tmp_path):
@@ -38,11 +38,13 @@ def test_the_values_are_not_logged(tmp_path):
 
 
 def test_variables_that_were_all_set_are_all_put_back(tmp_path):
-    assert post(tmp_path, {"AWS_REGION": "us-east-1"})[1] == "Put back as before this step: AWS_REGION.\n"
+    assert (
+        post(tmp_path, {"AWS_REGION": "us-east-1"})[1] == "Restored to the values before this step: AWS_REGION.\n"
+    )
 
 
 def test_variables_that_were_all_unset_are_all_blanked(tmp_path):
-    assert post(tmp_path, {"AWS_REGION": ""})[1] == "Blanked: AWS_REGION.\n"
+    assert post(tmp_path, {"AWS_REGION": ""})[1] == "Cleared: AWS_REGION.\n"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_a_step_that_exported_nothing_has_nothing_to_put_back(tmp_path, state):
     written, log = post(tmp_path, state)
 
     assert written == {}
-    assert log == "This step changed no AWS variables, so there is nothing to put back.\n"
+    assert log == "This step changed no AWS variables, so there is nothing to restore.\n"
 
 
 def test_cleaning_up_can_be_switched_off(tmp_path):
@@ -95,7 +97,7 @@ def post_profile(tmp_path: Path, undo: str, **environ: str) -> str:
 def test_a_profile_is_taken_away(tmp_path):
     log = post_profile(tmp_path, profile({"HOME": str(tmp_path)}))
 
-    assert log == "Took away the profile dev, or made it what it was before.\n"
+    assert log == "Removed the profile dev, or restored the one that was there before.\n"
     assert not (tmp_path / ".aws").exists()
 
 
@@ -105,8 +107,8 @@ def test_a_profile_that_cannot_be_taken_away_is_said_to_be_left(tmp_path):
 
     log = post_profile(tmp_path, undo)
 
-    assert log.startswith("::warning title=Profile left behind::The profile dev could not be taken out of ")
-    assert "Took away" not in log
+    assert log.startswith("::warning title=Profile left behind::The profile dev could not be removed from ")
+    assert "Removed" not in log
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_a_profile_goes_also_when_a_later_step_changes_the_variables_that_named_
 
     log = post_profile(tmp_path, undo, **later)
 
-    assert log == "Took away the profile dev, or made it what it was before.\n"
+    assert log == "Removed the profile dev, or restored the one that was there before.\n"
     assert not (tmp_path / "x").exists()
     assert not (tmp_path / "y").exists()
 
@@ -163,7 +165,7 @@ def test_what_was_exported_last_is_undone_first(tmp_path):
 
     _, log = post(tmp_path, {"AWS_REGION": "x"}, HOME=str(tmp_path), **{f"STATE_{profiles_target.STATE}": state})
 
-    assert [line.partition(" ")[0] for line in log.splitlines()] == ["Put", "Took"]
+    assert [line.partition(" ")[0] for line in log.splitlines()] == ["Restored", "Removed"]
 
 
 @pytest.mark.parametrize("undo", ["nonsense", '{"sections": [{}], "folders": []}', "[" * 100_000])
@@ -174,7 +176,7 @@ def test_a_state_that_cannot_be_read_is_told(tmp_path, undo):
 def test_a_step_that_says_that_it_changed_nothing_has_nothing_to_put_back(tmp_path):
     log = post_profile(tmp_path, NOTHING)
 
-    assert log == "This step changed no AWS variables, so there is nothing to put back.\n"
+    assert log == "This step changed no AWS variables, so there is nothing to restore.\n"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ usage: python3 -m py_aws_oidc          what the action's step does
 The first two take their inputs from the environment, as GitHub's runner sets it: INPUT_AWS-REGION,
 INPUT_ROLE-TO-ASSUME, GITHUB_ENV and so on. README.md has the inputs.
 """
-TITLES = {"main": "No AWS credentials", "post": "AWS variables not put back"}
+TITLES = {"main": "No AWS credentials", "post": "AWS variables not restored"}
 
 
 def main(

@@ -1,4 +1,4 @@
-"""Post: put back what was there before the step.
+"""Post: restore what was there before the step.
 
 Posts run in the reverse order of their steps, so several steps of this action in one job unwind like a stack.
 """
@@ -21,8 +21,8 @@ def run(environ: Mapping[str, str], log: Log) -> None:
     states = ((target, environ.get(f"STATE_{target.STATE}", "")) for target in TARGETS)
     undos = [undo for target, state in states if (undo := target.undo(state, environ, log, VARIABLES))]
     if not undos:
-        # A step that failed has left nothing to put back.
-        log.info("This step changed no AWS variables, so there is nothing to put back.")
+        # A step that failed has left nothing to restore.
+        log.info("This step changed no AWS variables, so there is nothing to restore.")
     with uninterrupted(), ExitStack() as last_first:
         for undo in undos:
             # One that raises does not keep the others from being called.

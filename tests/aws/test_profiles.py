@@ -832,7 +832,7 @@ def test_a_file_that_cannot_be_read_any_more_is_warned_of_and_not_said_to_be_cle
     said = []
 
     assert profiles.put_back(undo, None, warn=said.append) == []
-    assert said[0].startswith(f"The profile dev could not be taken out of {where.credentials}: ")
+    assert said[0].startswith(f"The profile dev could not be removed from {where.credentials}: ")
 
 
 def test_a_file_that_became_a_link_is_warned_of(tmp_path):
@@ -857,7 +857,7 @@ def test_a_file_that_is_not_accepted_is_left_alone_and_warned_of(tmp_path):
             raise ValueError("it is somewhere else")
 
     assert profiles.put_back(undo, None, check=check, warn=said.append) == []
-    assert said == [f"The profile dev could not be taken out of {where.credentials}: it is somewhere else."]
+    assert said == [f"The profile dev could not be removed from {where.credentials}: it is somewhere else."]
     assert contents(tmp_path) == {".aws/credentials": before}
 
 

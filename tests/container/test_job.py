@@ -405,8 +405,8 @@ def test_two_profiles_stand_side_by_side_and_go_one_by_one(place):
         second, first = run.post()
 
     assert both.index("[one]") < both.index("[two]")
-    assert any("Took away the profile two" in line for line in second.log)
-    assert any("Took away the profile one" in line for line in first.log)
+    assert any("Removed the profile two" in line for line in second.log)
+    assert any("Removed the profile one" in line for line in first.log)
     assert run.leftovers == ()
 
 

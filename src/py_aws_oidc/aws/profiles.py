@@ -184,7 +184,7 @@ def put_back(
                 done[section.profile] = None
         except (ValueError, Failure) as error:
             reason = error.why if isinstance(error, Failure) else f"{error}."
-            warn(f"The profile {section.profile} could not be taken out of {section.file}: {reason}")
+            warn(f"The profile {section.profile} could not be removed from {section.file}: {reason}")
             left.add(section.profile)
             if isinstance(error, Failure) and not isinstance(error, UnfitError):
                 failures.append(error)

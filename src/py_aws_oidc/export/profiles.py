@@ -73,4 +73,4 @@ def _restore(state: str, environ: Mapping[str, str], log: Log) -> None:
             raise ValueError(failure.why.removesuffix(".")) from None
 
     for profile in profiles.put_back(state, owner(environ), check=check, warn=warn):
-        log.info(f"Took away the profile {profile}, or made it what it was before.")
+        log.info(f"Removed the profile {profile}, or restored the one that was there before.")

@@ -72,9 +72,9 @@ def _restore(before: Mapping[str, str], environ: Mapping[str, str], log: Log) ->
     was_set = [name for name, value in before.items() if value]
     was_not = [name for name, value in before.items() if not value]
     if was_set:
-        log.info(f"Put back as before this step: {', '.join(was_set)}.")
+        log.info(f"Restored to the values before this step: {', '.join(was_set)}.")
     if was_not:
-        log.info(f"Blanked: {', '.join(was_not)}.")
+        log.info(f"Cleared: {', '.join(was_not)}.")
 
 
 def _read(state: str) -> Mapping[str, Any]:
