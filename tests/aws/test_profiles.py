@@ -79,16 +79,21 @@ def test_a_profile_is_written_to_both_files(tmp_path):
     assert load_config(str(where.config))["profiles"] == {"dev": {"region": "us-east-1"}}
 
 
-@pytest.mark.parametrize("profile", ["dev", "default"])
-def test_a_profile_is_what_botocore_uses(tmp_path, monkeypatch, profile):
-    where = places(tmp_path)
-    write(where, profile, region="eu-central-1")
+def sdk_session(where: ProfilePaths, profile: str, monkeypatch) -> Session:
+    """A session of the SDK that reads this profile from these files."""
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(where.credentials))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(where.config))
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"):
         monkeypatch.delenv(name, raising=False)
+    return Session(profile=profile)
 
-    session = Session(profile=profile)
+
+@pytest.mark.parametrize("profile", ["dev", "default"])
+def test_a_profile_is_what_botocore_uses(tmp_path, monkeypatch, profile):
+    where = places(tmp_path)
+    write(where, profile, region="eu-central-1")
+
+    session = sdk_session(where, profile, monkeypatch)
 
     assert session.get_credentials().get_frozen_credentials()[:3] == (KEY, SECRET, TOKEN)
     assert session.get_config_variable("region") == "eu-central-1"
@@ -190,12 +195,8 @@ def one_place(folder: Path, data: bytes | None = None) -> ProfilePaths:
 def test_one_file_for_both_has_the_profile_that_botocore_uses(tmp_path, monkeypatch, profile):
     where = one_place(tmp_path)
     undo = write(where, profile, region="eu-central-1")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(where.credentials))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(where.config))
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"):
-        monkeypatch.delenv(name, raising=False)
 
-    session = Session(profile=profile)
+    session = sdk_session(where, profile, monkeypatch)
 
     assert session.get_credentials().get_frozen_credentials()[:3] == (KEY, SECRET, TOKEN)
     assert session.get_config_variable("region") == "eu-central-1"
