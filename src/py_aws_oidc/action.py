@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from py_aws_oidc import __version__, env_policy
@@ -32,36 +33,41 @@ def run(environ: Mapping[str, str], log: Log, clock: Clock, ending: Ending) -> N
     log = replace(log, hides_accounts=inputs.mask_aws_account_id)
     retry = Retry(1 if inputs.disable_retry else inputs.retry_max_attempts, clock, log.info, clock.monotonic())
     ending.after(inputs.action_timeout_s, lambda: too_long(inputs.action_timeout_s, retry.errors[-1:]))
+    with _reported(inputs, log):
+        for secret in inputs.secrets():
+            log.mask(secret)
+        calls = CallLog(log.debug, retry.clock)
+        network = Network.read(environ, proxy=inputs.http_proxy, no_proxy=inputs.no_proxy, calls=calls)
+        for warning in env_policy.warnings(environ, network, inputs.sts_endpoint):
+            log.warning(warning.text, title=warning.title)
+        chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
+        endpoint = sts.Endpoint.read(
+            environ, inputs.aws_region, inputs.sts_endpoint, network, is_aws=inputs.is_for_aws
+        )
+        policy_file = read_policy(inputs, environ)
+        sign_in = SignIn(inputs, without_unset(environ, inputs), endpoint, retry, log, policy_file)
+
+        session = sign_in.existing() or sign_in.by(chosen)
+        check_account(session, inputs, endpoint.name)
+        exports = handover.prepare(session, inputs, environ)
+        tell(session, exports, inputs, log)
+        handover.apply(exports, environ, log.mask)
+
+
+@contextmanager
+def _reported(inputs: Inputs, log: Log) -> Iterator[None]:
+    """Hide the account IDs in a failure of this block if they must be masked, and log versions at its end."""
     try:
-        _run(inputs, environ, log, retry)
+        yield
     except Failure as failure:
-        if inputs.mask_aws_account_id:
-            # Of the caller in AWS's message, of the trust policy, of a file's name: it need not be the role's account.
-            hidden = (*failure.hidden, *accounts(f"{failure}{failure.details}"))
-            raise failure.replaced(hidden=hidden) from None
-        raise
+        if not inputs.mask_aws_account_id:
+            raise
+        # Of the caller in AWS's message, of the trust policy, of a file's name: it need not be the role's account.
+        hidden = (*failure.hidden, *accounts(f"{failure}{failure.details}"))
+        raise failure.replaced(hidden=hidden) from None
     finally:
         python = ".".join(map(str, sys.version_info[:3]))
         log.debug(f"Versions: py-aws-oidc {__version__}, Python {python}, {versions(sys.modules)}")
-
-
-def _run(inputs: Inputs, environ: Mapping[str, str], log: Log, retry: Retry) -> None:
-    for secret in inputs.secrets():
-        log.mask(secret)
-    calls = CallLog(log.debug, retry.clock)
-    network = Network.read(environ, proxy=inputs.http_proxy, no_proxy=inputs.no_proxy, calls=calls)
-    for warning in env_policy.warnings(environ, network, inputs.sts_endpoint):
-        log.warning(warning.text, title=warning.title)
-    chosen = plan(inputs, id_token_offered=idtoken.offered(environ))
-    endpoint = sts.Endpoint.read(environ, inputs.aws_region, inputs.sts_endpoint, network, is_aws=inputs.is_for_aws)
-    policy_file = read_policy(inputs, environ)
-    sign_in = SignIn(inputs, without_unset(environ, inputs), endpoint, retry, log, policy_file)
-
-    session = sign_in.existing() or sign_in.by(chosen)
-    check_account(session, inputs, endpoint.name)
-    exports = handover.prepare(session, inputs, environ)
-    tell(session, exports, inputs, log)
-    handover.apply(exports, environ, log.mask)
 
 
 def check_account(session: sts.Session, inputs: Inputs, service: str) -> None:
